@@ -1,0 +1,113 @@
+import type {
+  BuildReport,
+  KernelEvent,
+  ScriptState,
+  SessionSettings,
+  Snapshot,
+  VerifierView,
+} from "../protocol/engine-types.ts";
+
+/** The state that the page draws, and the actions that it may take. Implemented in this folder; `ui` sees nothing else. */
+export type FileName = "program" | "script";
+export type ViewName = "write" | "verify" | "time" | "race" | "lesson";
+
+export interface SourceState {
+  readonly demo: string | null;
+  readonly program: string;
+  readonly script: string;
+  readonly settings: SessionSettings;
+  /** An uploaded object replaces the C source; null otherwise. */
+  readonly object: { readonly name: string; readonly bytes: Uint8Array } | null;
+  /** Changed since the demo or link was opened. */
+  readonly dirty: boolean;
+  readonly saved: "saved" | "saving" | "failed" | "off";
+}
+
+export interface BuildState {
+  readonly phase: "idle" | "loading-compiler" | "compiling" | "verifying" | "done";
+  /** Bytes of the compiler's download, while it is under way. */
+  readonly download: { readonly received: number; readonly total: number } | null;
+  readonly compilerReady: boolean;
+  /** Failure of the machinery (download, worker), with a way to retry. */
+  readonly failure: string | null;
+  readonly report: BuildReport | null;
+  /** Report of the build that is running, when the newest one was refused. */
+  readonly runningOlder: boolean;
+  /** ELF object of the last successful compile. */
+  readonly object: Uint8Array | null;
+  readonly milliseconds: number | null;
+}
+
+export interface RunState {
+  readonly status: "none" | "running" | "paused" | "ended" | "oops";
+  readonly snapshot: Snapshot | null;
+  /** All events of the recording, in order; seq equals the index. */
+  readonly events: readonly KernelEvent[];
+  readonly script: ScriptState;
+  /** Seq of the moment shown; equals events.length at the end of the recording. */
+  readonly position: number;
+  readonly following: boolean;
+  /** Virtual ns that pass in one real second. */
+  readonly speed: number;
+  readonly commandError: { readonly text: string; readonly errno: string } | null;
+}
+
+export interface ViewState {
+  readonly view: ViewName;
+  readonly theme: "system" | "light" | "dark";
+  readonly file: FileName | "assembly";
+  readonly selectedNode: string | null;
+  readonly selectedInsn: { readonly program: string; readonly insn: number } | null;
+  readonly cursorLine: number | null;
+  readonly maximised: string | null;
+  readonly dialog: "none" | "share" | "help" | "settings";
+  /** One line above the panels: version mismatch, broken link, kept work. */
+  readonly banner: { readonly kind: "info" | "error"; readonly text: string } | null;
+}
+
+export interface PlaygroundState {
+  readonly source: SourceState;
+  readonly build: BuildState;
+  readonly run: RunState;
+  readonly verifier: VerifierView | null;
+  readonly view: ViewState;
+  readonly demos: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly group: string;
+    readonly summary: string;
+  }[];
+}
+
+export interface PlaygroundActions {
+  editProgram(text: string): void;
+  editScript(text: string): void;
+  changeSettings(settings: Partial<SessionSettings>): void;
+  openDemo(id: string): void;
+  openObject(name: string, bytes: Uint8Array): void;
+  /** Builds at once what is in the editor and runs it from the beginning. */
+  buildAndRun(): void;
+  cancelBuild(): void;
+  retryCompiler(): void;
+  play(): void;
+  pause(): void;
+  /** Starts the script again from time zero. */
+  restart(): void;
+  /** Runs until the next event, or back to the one before. */
+  stepEvent(direction: 1 | -1): void;
+  stepInstruction(): void;
+  /** Runs to the next expiry. */
+  nextTimer(): void;
+  seek(seq: number): void;
+  followNow(): void;
+  setSpeed(nsPerSecond: number): void;
+  /** One line of the user-space script, done now; its failure appears in `run.commandError`. */
+  command(line: string): void;
+  /** Asks for the verifier's states of a program (they are made on demand). */
+  inspectProgram(program: string): void;
+  share(): Promise<{ readonly url: string; readonly length: number }>;
+  downloadObject(): { readonly name: string; readonly bytes: Uint8Array } | null;
+  downloadSnippet(): { readonly name: string; readonly text: string };
+  setView(change: Partial<ViewState>): void;
+  dismissBanner(): void;
+}

@@ -1,0 +1,14 @@
+import react from "@vitejs/plugin-react";
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  base: "./",
+  plugins: [react()],
+  build: { target: "es2023", sourcemap: true, chunkSizeWarningLimit: 4000 },
+  worker: { format: "es" },
+  test: {
+    include: ["src/**/*.test.ts", "src/**/*.test.tsx", "e2e/kernel/**/*.test.ts"],
+    environment: "node",
+    testTimeout: 60_000,
+  },
+});
