@@ -19,6 +19,9 @@ process.on("message", (message: { id: number; body: "hello" | KernelLoad }) => {
 });
 process.on("disconnect", () => process.exit(0));
 
+/** BTF and map fds that outlive a load, by `worldKey`. */
+const worlds = new Map<string, { readonly btfFds: number[]; readonly mapFds: number[] }>();
+
 function judge(bpf: BpfSyscall, load: KernelLoad): KernelVerdict {
   const fds: number[] = [];
   const keep = (fd: number): number => {
@@ -63,17 +66,24 @@ function judge(bpf: BpfSyscall, load: KernelLoad): KernelVerdict {
   };
 
   try {
-    const btfFds: number[] = [];
-    for (const [index, btf] of load.btfs.entries()) {
-      const made = bpf.btfLoad(btf);
-      if (made.errno !== 0) return fail("btf", index, made.errno);
-      btfFds.push(keep(made.value));
-    }
-    const mapFds: number[] = [];
-    for (const [index, map] of load.maps.entries()) {
-      const made = createMap(map, btfFds);
-      if (made.errno !== 0) return fail("map", index, made.errno);
-      mapFds.push(made.fd);
+    const known = load.worldKey === undefined ? undefined : worlds.get(load.worldKey);
+    const btfFds: number[] = known?.btfFds ?? [];
+    const mapFds: number[] = known?.mapFds ?? [];
+    if (!known) {
+      for (const [index, btf] of load.btfs.entries()) {
+        const made = bpf.btfLoad(btf);
+        if (made.errno !== 0) return fail("btf", index, made.errno);
+        btfFds.push(keep(made.value));
+      }
+      for (const [index, map] of load.maps.entries()) {
+        const made = createMap(map, btfFds);
+        if (made.errno !== 0) return fail("map", index, made.errno);
+        mapFds.push(made.fd);
+      }
+      if (load.worldKey !== undefined) {
+        worlds.set(load.worldKey, { btfFds, mapFds });
+        fds.length = 0;
+      }
     }
     const program = bpf.progLoad({
       type: load.type,

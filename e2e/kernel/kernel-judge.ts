@@ -19,6 +19,8 @@ export interface KernelMap {
 
 /** A program for the real kernel. Map loads carry in `imm` the index of their map in `maps`. */
 export interface KernelLoad {
+  /** Loads with the same key share one set of BTFs and maps, made at the first and kept: for verdicts only, not for runs. */
+  readonly worldKey?: string;
   readonly btfs: readonly Uint8Array[];
   readonly maps: readonly KernelMap[];
   readonly type: number;
