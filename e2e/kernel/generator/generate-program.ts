@@ -1,11 +1,25 @@
 import { BPF_F_SLEEPABLE, PROG_TYPES } from "../../../src/engine/abi/types.ts";
-import { makePrng, nextBelow, type Prng } from "../../../src/engine/base/prng.ts";
 import type { Instruction } from "../../../src/engine/isa/instruction.ts";
 import * as op from "../../../src/engine/isa/opcodes.ts";
 import type { FunctionRecord } from "../../../src/engine/loader/spec.ts";
-import { Builder, type Label } from "./builder.ts";
 import { mutate } from "./mutate.ts";
-import { FUNCTION_TYPES, MAP_INDEX, UNIVERSE_MAPS } from "./universe.ts";
+import { BYTES, JUMPS, join, ProgramShaper, SAVED, SIZES } from "./program-shaper.ts";
+import {
+  ARR,
+  BOTH,
+  FUNCTION_TYPES,
+  HASH,
+  JMP,
+  LCK,
+  LRU,
+  OUTER,
+  PCPU,
+  QUE,
+  RB,
+  RO,
+  TMR,
+  UNIVERSE_MAPS,
+} from "./universe.ts";
 
 export interface GeneratedProgram {
   readonly seed: number;
@@ -16,99 +30,8 @@ export interface GeneratedProgram {
   readonly functions: readonly FunctionRecord[];
 }
 
-/** What the generator believes a register holds. It aims at acceptance; `mutate` and the dice aim beside it. */
-type Kind = "none" | "any" | "small" | "ctx" | "value" | "packet" | "lost";
-interface Value {
-  kind: Kind;
-  /** bytes that may be reached from this register */
-  size: number;
-  map: number;
-}
-
-const TYPES = [
-  "socket_filter",
-  "sched_cls",
-  "xdp",
-  "cgroup_skb",
-  "syscall",
-  "kprobe",
-  "tracepoint",
-  "raw_tracepoint",
-  "perf_event",
-  "sched_act",
-] as const;
-const SIZES = [op.BPF_B, op.BPF_H, op.BPF_W, op.BPF_DW] as const;
-const BYTES: Record<number, number> = { [op.BPF_B]: 1, [op.BPF_H]: 2, [op.BPF_W]: 4, [op.BPF_DW]: 8 };
-const ALU_OPS = [
-  op.BPF_ADD,
-  op.BPF_SUB,
-  op.BPF_MUL,
-  op.BPF_OR,
-  op.BPF_AND,
-  op.BPF_LSH,
-  op.BPF_RSH,
-  op.BPF_XOR,
-  op.BPF_MOV,
-  op.BPF_ARSH,
-  op.BPF_DIV,
-  op.BPF_MOD,
-];
-const JUMPS = [
-  op.BPF_JEQ,
-  op.BPF_JNE,
-  op.BPF_JGT,
-  op.BPF_JGE,
-  op.BPF_JLT,
-  op.BPF_JLE,
-  op.BPF_JSGT,
-  op.BPF_JSGE,
-  op.BPF_JSLT,
-  op.BPF_JSLE,
-  op.BPF_JSET,
-];
-const EDGE_CONSTANTS = [
-  0, 1, 2, 7, 8, 15, 16, 31, 32, 63, 64, 255, 256, 0xffff, 0x7fffffff, -1, -2, -8, -0x80000000, 0x1000, 0x7fff, -0x8000,
-];
-const SAVED = [6, 7, 8, 9] as const;
-
-class Generator {
-  readonly b = new Builder();
-  private readonly dice: Prng;
-  /** Kinds of r6..r9: what lives across calls. r0..r5 are scratch within one action. */
-  private saved: Record<number, Value> = {};
-  /** Stack slots that hold scalars. */
-  private slots = new Set<number>();
-  private depth = 0;
-  /** Inside a loop or callback nothing may fork a sign mask: past 8,192 pending branches 6.18 itself oopses. */
-  private looping = 0;
-  private inCallback = false;
-  private readonly pending: { label: Label; kind: "static" | "global" | "callback"; index: number; arg: Kind }[] = [];
-  readonly functions: { label: Label; type: number; name: string }[] = [];
-  readonly typeName: (typeof TYPES)[number];
-
-  constructor(seed: number) {
-    this.dice = makePrng(seed);
-    this.below(7);
-    this.typeName = this.pick(TYPES);
-  }
-
-  below(n: number): number {
-    return nextBelow(this.dice, n);
-  }
-  chance(percent: number): boolean {
-    return this.below(100) < percent;
-  }
-  pick<T>(from: readonly T[]): T {
-    return from[this.below(from.length)]!;
-  }
-  private constant(): number {
-    return this.chance(60)
-      ? this.pick(EDGE_CONSTANTS)
-      : this.chance(50)
-        ? this.below(100)
-        : this.below(0x7fffffff) - 0x3fffffff;
-  }
-
+/** One method for each kind of thing that programs do. */
+class Generator extends ProgramShaper {
   program(): void {
     const b = this.b;
     const main = b.label();
@@ -146,7 +69,7 @@ class Generator {
       this.saved[8] = { kind: "any", size: 0, map: -1 };
     } else if (f.arg === "value") {
       b.mov(7, 3);
-      this.saved[7] = { kind: "value", size: 24, map: MAP_INDEX["tmr"]! };
+      this.saved[7] = { kind: "value", size: 24, map: TMR };
     } else if (f.arg === "any") {
       b.mov(8, 1);
       this.saved[8] = { kind: "any", size: 0, map: -1 };
@@ -183,71 +106,6 @@ class Generator {
     else this.oddities();
   }
 
-  /** A saved register to overwrite: rarely the context's, and almost never a loop counter ("none"), or programs would not end. */
-  private scratchSaved(): number {
-    const all = this.saved[6]?.kind === "ctx" && this.chance(85) ? [7, 8, 9] : SAVED;
-    const free = all.filter((r) => this.saved[r]?.kind !== "none");
-    return this.pick(free.length > 0 && this.below(1000) > 0 ? free : all);
-  }
-  private scalarRegister(): number {
-    const have = SAVED.filter((r) => this.saved[r]?.kind === "any" || this.saved[r]?.kind === "small");
-    if (have.length > 0) return this.pick(have);
-    const r = this.scratchSaved();
-    this.makeScalar(r);
-    return r;
-  }
-
-  /** An unknown or constant scalar into a saved register. */
-  private makeScalar(r: number): void {
-    const b = this.b;
-    const roll = this.below(5);
-    if (roll === 0) b.movImm(r, this.constant());
-    else if (roll === 1) b.ld64(r, 0, this.constant(), this.constant());
-    else if (roll === 2) {
-      b.helper(5);
-      b.mov(r, 0);
-    } else {
-      b.helper(7);
-      b.mov(r, 0);
-      if (this.chance(40)) b.raw(op.BPF_ALU | op.BPF_MOV | op.BPF_X, r, r);
-    }
-    this.saved[r] = { kind: "any", size: 0, map: -1 };
-  }
-
-  private arithmetic(): void {
-    const b = this.b;
-    for (let n = 1 + this.below(4); n > 0; n--) {
-      const r = this.scalarRegister();
-      const drawn = this.pick(ALU_OPS);
-      const operation =
-        this.looping > 0 && (drawn === op.BPF_ARSH || drawn === op.BPF_AND || drawn === op.BPF_OR) ? op.BPF_ADD : drawn;
-      const wide = this.chance(60);
-      const roll = this.below(12);
-      if (roll === 0) b.raw((wide ? op.BPF_ALU64 : op.BPF_ALU) | op.BPF_NEG, r);
-      else if (roll === 1)
-        b.raw(op.BPF_ALU | op.BPF_END | (this.chance(50) ? op.BPF_X : op.BPF_K), r, 0, 0, this.pick([16, 32, 64]));
-      else if (roll === 2)
-        b.raw(
-          (wide ? op.BPF_ALU64 : op.BPF_ALU) | op.BPF_MOV | op.BPF_X,
-          r,
-          this.scalarRegister(),
-          wide ? this.pick([8, 16, 32]) : this.pick([8, 16]),
-        );
-      else if (roll < 8) {
-        const shift = operation === op.BPF_LSH || operation === op.BPF_RSH || operation === op.BPF_ARSH;
-        const division = operation === op.BPF_DIV || operation === op.BPF_MOD;
-        const imm = shift ? this.below(wide ? 64 : 32) : division ? 1 + this.below(50) : this.constant();
-        b.raw((wide ? op.BPF_ALU64 : op.BPF_ALU) | operation, r, 0, division && this.chance(30) ? 1 : 0, imm);
-      } else b.raw((wide ? op.BPF_ALU64 : op.BPF_ALU) | operation | op.BPF_X, r, this.scalarRegister());
-      this.saved[r] = { kind: "any", size: 0, map: -1 };
-    }
-  }
-
-  private stackSlot(size: number): number {
-    const bytes = BYTES[size]!;
-    return -bytes * (1 + this.below(Math.floor(64 / bytes)));
-  }
-
   private stackTraffic(): void {
     const b = this.b;
     const size = this.chance(60) ? op.BPF_DW : this.pick(SIZES);
@@ -272,117 +130,18 @@ class Generator {
     this.slots.add(off);
   }
 
-  /** A key of 4 or 8 bytes on the stack, its address in r2. */
-  private key(bytes: number, bound: number): void {
-    const b = this.b;
-    if (bytes === 0) return;
-    const size = bytes === 8 ? op.BPF_DW : op.BPF_W;
-    if (this.chance(70)) b.storeImm(size, 10, -bytes, this.chance(85) ? this.below(bound) : this.constant());
-    else b.store(size, 10, -bytes, this.scalarRegister());
-    b.mov(2, 10);
-    b.alu(op.BPF_ADD, 2, -bytes);
-  }
-
-  private lookup(index: number, into: number, check = this.chance(93)): void {
-    const b = this.b;
-    const map = UNIVERSE_MAPS[index]!;
-    this.key(map.keySize, map.maxEntries + (this.chance(10) ? 1 : 0));
-    b.map(1, index);
-    b.helper(1);
-    if (check) {
-      const skip = b.label();
-      const style = this.below(10);
-      if (style < 7) {
-        b.branch(op.BPF_JNE, 0, 0, skip);
-        b.movImm(0, 0);
-        b.exit();
-      } else {
-        const out = b.label();
-        b.branch(op.BPF_JEQ, 0, 0, out);
-        b.jump(skip);
-        b.place(out);
-        b.movImm(0, this.chance(90) ? 0 : 1);
-        b.exit();
-      }
-      b.place(skip);
-    }
-    b.mov(into, 0);
-    this.saved[into] = { kind: "value", size: map.valueSize, map: index };
-  }
-
   private mapLookup(): void {
-    const index = this.pick([
-      MAP_INDEX["arr"]!,
-      MAP_INDEX["arr"]!,
-      MAP_INDEX["hash"]!,
-      MAP_INDEX["hash"]!,
-      MAP_INDEX["pcpu"]!,
-      MAP_INDEX["lru"]!,
-      MAP_INDEX["ro"]!,
-      MAP_INDEX["outer"]!,
-      this.mayUse(true) ? MAP_INDEX["lck"]! : MAP_INDEX["arr"]!,
-    ]);
+    const index = this.pick([ARR, ARR, HASH, HASH, PCPU, LRU, RO, OUTER, this.mayUse(true) ? LCK : ARR]);
     const r = this.scratchSaved();
     if (index === MAP_INDEX["outer"]) this.innerLookup(r);
     else this.lookup(index, r);
     if (this.chance(70)) this.accessValue(r);
   }
 
-  private innerLookup(into: number): void {
-    const b = this.b;
-    this.lookup(MAP_INDEX["outer"]!, into);
-    b.storeImm(op.BPF_W, 10, -4, this.below(5));
-    b.mov(2, 10);
-    b.alu(op.BPF_ADD, 2, -4);
-    b.mov(1, into);
-    b.helper(1);
-    const skip = b.label();
-    b.branch(op.BPF_JNE, 0, 0, skip);
-    b.exit();
-    b.place(skip);
-    b.mov(into, 0);
-    this.saved[into] = { kind: "value", size: 16, map: -1 };
-  }
-
-  private valueRegister(): number | undefined {
-    return SAVED.find((r) => this.saved[r]?.kind === "value");
-  }
-
   private valueAccess(): void {
     const r = this.valueRegister();
     if (r !== undefined) this.accessValue(r);
     else this.directValue();
-  }
-
-  private accessValue(r: number): void {
-    const b = this.b;
-    const { size: bytes, map } = this.saved[r]!;
-    const size = this.pick(SIZES);
-    const width = BYTES[size]!;
-    const special = map === MAP_INDEX["tmr"] || map === MAP_INDEX["lck"] || map === MAP_INDEX["both"];
-    let off = this.chance(92)
-      ? this.below(Math.max(1, Math.floor((bytes - width) / width) + 1)) * width
-      : this.below(bytes + 12) - 4;
-    if (special && this.chance(85)) off = bytes - 8;
-    const roll = this.below(4);
-    if (roll === 0 && map !== MAP_INDEX["ro"]) b.storeImm(size, r, off, this.constant());
-    else if (roll === 1 && map !== MAP_INDEX["ro"]) b.store(size, r, off, this.scalarRegister());
-    else {
-      const into = this.chance(60) ? this.scratchSaved() : 0;
-      if (into !== r) {
-        b.load(size, into, r, off);
-        if (into !== 0) this.saved[into] = { kind: "any", size: 0, map: -1 };
-      }
-    }
-  }
-
-  private directValue(): void {
-    const index = this.pick([MAP_INDEX["data"]!, MAP_INDEX["data"]!, MAP_INDEX["ro"]!]);
-    const r = this.scratchSaved();
-    const off = this.chance(90) ? this.below(3) * 8 : this.below(80);
-    this.b.mapValue(r, index, off);
-    this.saved[r] = { kind: "value", size: UNIVERSE_MAPS[index]!.valueSize - off, map: index };
-    if (this.saved[r]!.size > 8) this.accessValue(r);
   }
 
   /** The heart of most real rejections: an index, a bound, and an access that is right or off by one. */
@@ -394,8 +153,7 @@ class Generator {
     const base = onStack ? 10 : this.pick(others);
     let bytes = 64;
     if (!onStack) {
-      if (this.saved[base]?.kind !== "value" || this.chance(40))
-        this.lookup(this.pick([MAP_INDEX["arr"]!, MAP_INDEX["hash"]!, MAP_INDEX["lru"]!]), base);
+      if (this.saved[base]?.kind !== "value" || this.chance(40)) this.lookup(this.pick([ARR, HASH, LRU]), base);
       bytes = this.saved[base]!.size;
     }
     const size = this.pick(SIZES);
@@ -513,31 +271,12 @@ class Generator {
     this.pending.push({ label, kind, index: used, arg: "any" });
   }
 
-  private newCallback(arg: Kind): Label | null {
-    const used =
-      this.pending.filter((p) => p.kind === "callback").length +
-      this.functions.filter((f) => f.name.startsWith("c")).length;
-    if (used >= FUNCTION_TYPES.callback.length) return null;
-    const label = this.b.label();
-    this.pending.push({ label, kind: "callback", index: used, arg });
-    return label;
-  }
-
   private loopHelper(): void {
     const b = this.b;
     const forEach = this.chance(40);
     const label = this.newCallback(forEach ? "lost" : "any");
     if (!label) return this.arithmetic();
-    if (forEach)
-      b.map(
-        1,
-        this.pick([
-          MAP_INDEX["arr"]!,
-          MAP_INDEX["hash"]!,
-          MAP_INDEX["lru"]!,
-          this.chance(15) ? MAP_INDEX["que"]! : MAP_INDEX["hash"]!,
-        ]),
-      );
+    if (forEach) b.map(1, this.pick([ARR, HASH, LRU, this.chance(15) ? QUE : HASH]));
     else b.movImm(1, this.chance(90) ? this.below(10) : this.constant());
     b.functionAddress(2, label);
     if (this.chance(50)) b.movImm(3, 0);
@@ -549,22 +288,12 @@ class Generator {
     b.helper(forEach ? 164 : 181);
   }
 
-  /** Tracing types may touch neither timers nor locks, socket filters no locks: mostly obeyed, so that other rules are reached. */
-  private mayUse(lock: boolean): boolean {
-    const tracing =
-      this.typeName === "kprobe" ||
-      this.typeName === "tracepoint" ||
-      this.typeName === "raw_tracepoint" ||
-      this.typeName === "perf_event";
-    return !(tracing || (lock && this.typeName === "socket_filter")) || this.chance(4);
-  }
-
   private timer(): void {
     const b = this.b;
     if (!this.mayUse(false)) return this.boundedAccess();
     const r = this.scratchSaved();
     const both = this.typeName !== "socket_filter" && this.chance(20);
-    const index = MAP_INDEX[both ? "both" : "tmr"]!;
+    const index = both ? BOTH : TMR;
     const have = this.valueRegister();
     const value = have !== undefined && this.saved[have]!.map === index ? have : r;
     if (value === r) this.lookup(index, r);
@@ -576,7 +305,7 @@ class Generator {
     };
     if (this.chance(60)) {
       address();
-      b.map(2, this.chance(96) ? index : MAP_INDEX["hash"]!);
+      b.map(2, this.chance(96) ? index : HASH);
       b.movImm(3, this.chance(90) ? 1 : this.constant());
       b.helper(169);
     }
@@ -605,7 +334,7 @@ class Generator {
     if (!this.mayUse(true)) return this.stackTraffic();
     const r = this.scratchSaved();
     const both = this.chance(20);
-    const index = MAP_INDEX[both ? "both" : "lck"]!;
+    const index = both ? BOTH : LCK;
     const at = both ? 16 : 0;
     this.lookup(index, r);
     b.mov(1, r);
@@ -627,7 +356,7 @@ class Generator {
     const size = this.pick([8, 16, 24]);
     if (this.chance(30)) {
       b.storeImm(op.BPF_DW, 10, -8, 1);
-      b.map(1, MAP_INDEX["rb"]!);
+      b.map(1, RB);
       b.mov(2, 10);
       b.alu(op.BPF_ADD, 2, -8);
       if (this.chance(80)) b.movImm(3, this.pick([1, 4, 8, 8, 8, 16]));
@@ -637,7 +366,7 @@ class Generator {
       return;
     }
     const r = this.scratchSaved();
-    b.map(1, MAP_INDEX["rb"]!);
+    b.map(1, RB);
     b.movImm(2, size);
     b.movImm(3, 0);
     b.helper(131);
@@ -729,12 +458,7 @@ class Generator {
       b.mov(r, 0);
       this.saved[r] = { kind: "any", size: 0, map: -1 };
     } else if (roll < 3) {
-      const index = this.pick([
-        MAP_INDEX["hash"]!,
-        MAP_INDEX["arr"]!,
-        MAP_INDEX["lru"]!,
-        this.mayUse(false) ? MAP_INDEX["tmr"]! : MAP_INDEX["arr"]!,
-      ]);
+      const index = this.pick([HASH, ARR, LRU, this.mayUse(false) ? TMR : ARR]);
       const map = UNIVERSE_MAPS[index]!;
       if (roll === 1) for (let off = 8; off <= map.valueSize; off += 8) b.storeImm(op.BPF_DW, 10, -8 - off, 0);
       this.key(map.keySize, map.maxEntries);
@@ -752,12 +476,12 @@ class Generator {
       b.helper(6);
     } else if (roll === 4) {
       b.mov(1, 6);
-      b.map(2, MAP_INDEX["jmp"]!);
+      b.map(2, JMP);
       b.movImm(3, this.below(6));
       b.helper(12);
       b.movImm(0, 0);
     } else if (roll === 5) {
-      b.map(1, MAP_INDEX["que"]!);
+      b.map(1, QUE);
       b.storeImm(op.BPF_DW, 10, -8, 1);
       b.mov(2, 10);
       b.alu(op.BPF_ADD, 2, -8);
@@ -777,10 +501,7 @@ class Generator {
         b.mov(4, r);
       }
       b.helper(
-        this.typeName.endsWith("probe") ||
-          this.typeName.includes("tracepoint") ||
-          this.typeName === "perf_event" ||
-          this.typeName === "syscall"
+        this.typeName.endsWith("probe") || this.typeName.includes("tracepoint") || this.typeName === "perf_event"
           ? 16
           : 26,
       );
@@ -799,22 +520,6 @@ class Generator {
     else b.storeImm(this.pick(SIZES), 10, -1 - this.below(520), 0);
   }
 }
-
-/** After a join, only what both sides agree on is sure. */
-function join(a: Record<number, Value>, b: Record<number, Value>): Record<number, Value> {
-  const out: Record<number, Value> = {};
-  for (const r of SAVED) {
-    const left = a[r];
-    const right = b[r];
-    if (left?.kind === "none" || right?.kind === "none") out[r] = { kind: "none", size: 0, map: -1 };
-    else if (left && right && left.kind === right.kind && left.map === right.map && left.size === right.size)
-      out[r] = left;
-    else if (left && right && isScalar(left) && isScalar(right)) out[r] = { kind: "any", size: 0, map: -1 };
-    else out[r] = { kind: "lost", size: 0, map: -1 };
-  }
-  return out;
-}
-const isScalar = (v: Value): boolean => v.kind === "any" || v.kind === "small";
 
 /** The program of a seed: always the same. About half of them are meant to be refused, each for one small reason. */
 export function generateProgram(seed: number): GeneratedProgram {

@@ -116,4 +116,19 @@ export const UNIVERSE_MAPS: readonly UniverseMap[] = [
   map("outer", "array_of_maps", 4, 4, 2, { inner: map("inner", "array", 4, 16, 4) }),
 ];
 
-export const MAP_INDEX = Object.fromEntries(UNIVERSE_MAPS.map((m, i) => [m.name, i])) as Record<string, number>;
+const indexOf = (name: string): number => UNIVERSE_MAPS.findIndex((m) => m.name === name);
+
+/** Indices of the maps by name: what a generated program puts where the fd goes. */
+export const ARR = indexOf("arr");
+export const HASH = indexOf("hash");
+export const TMR = indexOf("tmr");
+export const LCK = indexOf("lck");
+export const BOTH = indexOf("both");
+export const RB = indexOf("rb");
+export const JMP = indexOf("jmp");
+export const RO = indexOf("ro");
+export const DATA = indexOf("data");
+export const QUE = indexOf("que");
+export const PCPU = indexOf("pcpu");
+export const LRU = indexOf("lru");
+export const OUTER = indexOf("outer");
