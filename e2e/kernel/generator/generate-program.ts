@@ -133,7 +133,7 @@ class Generator extends ProgramShaper {
   private mapLookup(): void {
     const index = this.pick([ARR, ARR, HASH, HASH, PCPU, LRU, RO, OUTER, this.mayUse(true) ? LCK : ARR]);
     const r = this.scratchSaved();
-    if (index === MAP_INDEX["outer"]) this.innerLookup(r);
+    if (index === OUTER) this.innerLookup(r);
     else this.lookup(index, r);
     if (this.chance(70)) this.accessValue(r);
   }

@@ -1,7 +1,7 @@
 import { makePrng, nextBelow, type Prng } from "../../../src/engine/base/prng.ts";
 import * as op from "../../../src/engine/isa/opcodes.ts";
 import { Builder, type Label } from "./builder.ts";
-import { DATA, FUNCTION_TYPES, OUTER, RO, UNIVERSE_MAPS } from "./universe.ts";
+import { BOTH, DATA, FUNCTION_TYPES, LCK, OUTER, RO, TMR, UNIVERSE_MAPS } from "./universe.ts";
 
 /** What the generator believes a register holds. It aims at acceptance; `mutate` and the dice aim beside it. */
 export type Kind = "none" | "any" | "small" | "ctx" | "value" | "packet" | "lost";
@@ -229,14 +229,14 @@ export class ProgramShaper {
     const { size: bytes, map } = this.saved[r]!;
     const size = this.pick(SIZES);
     const width = BYTES[size]!;
-    const special = map === MAP_INDEX["tmr"] || map === MAP_INDEX["lck"] || map === MAP_INDEX["both"];
+    const special = map === TMR || map === LCK || map === BOTH;
     let off = this.chance(92)
       ? this.below(Math.max(1, Math.floor((bytes - width) / width) + 1)) * width
       : this.below(bytes + 12) - 4;
     if (special && this.chance(85)) off = bytes - 8;
     const roll = this.below(4);
-    if (roll === 0 && map !== MAP_INDEX["ro"]) b.storeImm(size, r, off, this.constant());
-    else if (roll === 1 && map !== MAP_INDEX["ro"]) b.store(size, r, off, this.scalarRegister());
+    if (roll === 0 && map !== RO) b.storeImm(size, r, off, this.constant());
+    else if (roll === 1 && map !== RO) b.store(size, r, off, this.scalarRegister());
     else {
       const into = this.chance(60) ? this.scratchSaved() : 0;
       if (into !== r) {
