@@ -1,0 +1,15 @@
+import { createRoot } from "react-dom/client";
+import type { ViewName } from "../../store/types.ts";
+import { App } from "../shell/App.tsx";
+import { fixtureStore } from "./fixture.ts";
+
+const query = new URLSearchParams(location.search);
+const { store, actions } = fixtureStore();
+store.setState((s) => ({
+  view: {
+    ...s.view,
+    view: (query.get("view") ?? "write") as ViewName,
+    theme: (query.get("theme") ?? "system") as "light" | "dark" | "system",
+  },
+}));
+createRoot(document.getElementById("root") as HTMLElement).render(<App store={store} actions={actions} />);

@@ -1,0 +1,280 @@
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import { createPortal } from "react-dom";
+import type { FileName } from "../../store/types.ts";
+import { useActions, useReadState } from "../shell/context.tsx";
+import { useEditorPort } from "../shell/editor-port.tsx";
+import { hoverText } from "./hover.ts";
+import type { LineMarks } from "./marks.ts";
+import { defineThemes, monaco, setObjectNames } from "./monaco.ts";
+import type { ObjectNames } from "./object-names.ts";
+import type { Problem } from "./problems.ts";
+import type { LanguageName } from "./tokens.ts";
+
+type FileId = FileName | "assembly";
+type Editor = ReturnType<typeof monaco.editor.create>;
+
+const LANGUAGE: Record<FileId, LanguageName> = { program: "bpf-c", script: "bpf-script", assembly: "bpf-asm" };
+const NAMES: Record<FileId, string> = { program: "timer.bpf.c", script: "script.user", assembly: "assembly" };
+
+interface Props {
+  readonly file: FileId;
+  readonly text: string;
+  readonly readOnly: boolean;
+  readonly label: string;
+  readonly fontSize: number;
+  readonly names: ObjectNames;
+  readonly problems: readonly Problem[];
+  readonly marks: LineMarks;
+  readonly dark: boolean;
+  /** At most one note is open; null for none. */
+  readonly note: { readonly line: number; readonly body: ReactNode } | null;
+  readonly onEdit: (text: string) => void;
+  readonly onCursor: (line: number) => void;
+}
+
+function modelOf(file: FileId): monaco.editor.ITextModel {
+  const uri = monaco.Uri.parse(`inmemory://playground/${NAMES[file]}`);
+  return monaco.editor.getModel(uri) ?? monaco.editor.createModel("", LANGUAGE[file], uri);
+}
+
+function decorationsOf(marks: LineMarks, model: monaco.editor.ITextModel): monaco.editor.IModelDeltaDecoration[] {
+  const lines = model.getLineCount();
+  const all: monaco.editor.IModelDeltaDecoration[] = [];
+  const at = (line: number) => new monaco.Range(line, 1, line, 1);
+  for (const [line, state] of marks.gutter)
+    if (line <= lines) all.push({ range: at(line), options: { linesDecorationsClassName: `cov-${state}` } });
+  for (const [line, tint] of marks.tint)
+    if (line <= lines)
+      all.push({
+        range: at(line),
+        options: {
+          isWholeLine: true,
+          className: `tint-${tint}`,
+          marginClassName: `tint-${tint}`,
+          ...(tint === "error" ? { lineNumberClassName: "no-error" } : {}),
+        },
+      });
+  for (const [line, after] of marks.after)
+    if (line <= lines) {
+      const end = model.getLineMaxColumn(line);
+      all.push({
+        range: new monaco.Range(line, end, line, end),
+        options: {
+          showIfCollapsed: true,
+          after: { content: `\u2003${after.text}`, inlineClassName: `after ${after.tone}`, cursorStops: 0 },
+        },
+      });
+    }
+  return all;
+}
+
+/** Monaco with the page's marks, notes and hovers. Text flows in by props and out by onEdit. */
+export function CodeEditor(props: Props) {
+  const host = useRef<HTMLDivElement>(null);
+  const [editor, setEditor] = useState<Editor | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const port = useEditorPort();
+  const actions = useActions();
+  const read = useReadState();
+
+  useEffect(() => {
+    defineThemes();
+    const created = monaco.editor.create(host.current as HTMLElement, {
+      model: modelOf(latest.current.file),
+      theme: latest.current.dark ? "page-dark" : "page-light",
+      fontFamily: getComputedStyle(document.documentElement).getPropertyValue("--mono"),
+      fontSize: latest.current.fontSize,
+      lineHeight: 19,
+      fontLigatures: false,
+      lineNumbersMinChars: 4,
+      lineDecorationsWidth: 20,
+      glyphMargin: false,
+      folding: false,
+      minimap: { enabled: false },
+      renderLineHighlight: "none",
+      overviewRulerLanes: 0,
+      hideCursorInOverviewRuler: true,
+      scrollBeyondLastLine: false,
+      padding: { top: 8, bottom: 8 },
+      scrollbar: {
+        verticalScrollbarSize: 10,
+        horizontalScrollbarSize: 10,
+        useShadows: false,
+        alwaysConsumeMouseWheel: false,
+      },
+      automaticLayout: true,
+      contextmenu: false,
+      occurrencesHighlight: "singleFile",
+      selectionHighlight: false,
+      guides: { indentation: false },
+      bracketPairColorization: { enabled: false },
+      stickyScroll: { enabled: false },
+      tabSize: 4,
+      detectIndentation: true,
+      fixedOverflowWidgets: true,
+      unicodeHighlight: { ambiguousCharacters: false },
+      accessibilitySupport: "auto",
+      hover: { delay: 250, above: false },
+    });
+    const subscriptions = [
+      created.onDidChangeModelContent((event) => {
+        const { file, text, onEdit } = latest.current;
+        const value = created.getModel()?.getValue() ?? "";
+        if (event.isFlush || file === "assembly" || value === text) return;
+        onEdit(value);
+      }),
+      created.onDidChangeCursorPosition((event) => latest.current.onCursor(event.position.lineNumber)),
+      monaco.languages.registerHoverProvider("bpf-c", {
+        provideHover(model, position) {
+          const word = model.getWordAtPosition(position);
+          if (!word) return null;
+          const text = hoverText(word.word, read());
+          if (text === null) return null;
+          return {
+            range: new monaco.Range(position.lineNumber, word.startColumn, position.lineNumber, word.endColumn),
+            contents: text.map((value) => ({ value })),
+          };
+        },
+      }),
+    ];
+    setEditor(created);
+    return () => {
+      for (const subscription of subscriptions) subscription.dispose();
+      created.setModel(null);
+      created.dispose();
+    };
+  }, [read]);
+
+  useEffect(() => {
+    if (!editor) return;
+    const mine = {
+      reveal(file: FileId, line: number) {
+        const go = () => {
+          editor.setPosition({ lineNumber: line, column: 1 });
+          editor.revealLineInCenterIfOutsideViewport(line);
+          editor.focus();
+        };
+        if (latest.current.file === file) go();
+        else {
+          actions.setView({ file, cursorLine: line });
+          requestAnimationFrame(() => requestAnimationFrame(go));
+        }
+      },
+    };
+    port.current = mine;
+    return () => {
+      if (port.current === mine) port.current = null;
+    };
+  }, [editor, port, actions]);
+
+  useEffect(() => setObjectNames(props.names), [props.names]);
+  useEffect(() => monaco.editor.setTheme(props.dark ? "page-dark" : "page-light"), [props.dark]);
+  useEffect(() => {
+    editor?.updateOptions({ fontSize: props.fontSize, readOnly: props.readOnly, ariaLabel: props.label });
+  }, [editor, props.fontSize, props.readOnly, props.label]);
+
+  useEffect(() => {
+    if (!editor) return;
+    const model = modelOf(props.file);
+    if (editor.getModel() !== model) editor.setModel(model);
+    if (model.getValue() === props.text) return;
+    if (props.file === "assembly" || model.getValueLength() === 0) model.setValue(props.text);
+    else model.pushEditOperations([], [{ range: model.getFullModelRange(), text: props.text }], () => null);
+  }, [editor, props.file, props.text]);
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: decorations also depend on which text the lines count in
+  useEffect(() => {
+    const model = editor?.getModel();
+    if (!editor || !model) return;
+    const collection = editor.createDecorationsCollection(decorationsOf(props.marks, model));
+    return () => collection.clear();
+  }, [editor, props.marks, props.file, props.text]);
+
+  useEffect(() => {
+    const model = modelOf("program");
+    monaco.editor.setModelMarkers(
+      model,
+      "build",
+      props.problems
+        .filter((p) => p.line > 0)
+        .map((p) => ({
+          severity:
+            p.kind === "warning"
+              ? monaco.MarkerSeverity.Warning
+              : p.kind === "unsupported"
+                ? monaco.MarkerSeverity.Info
+                : monaco.MarkerSeverity.Error,
+          message: p.kernel && p.kernel !== p.title ? `${p.title}\n${p.kernel}` : p.title,
+          startLineNumber: p.line,
+          startColumn: p.column,
+          endLineNumber: p.line,
+          endColumn: p.endColumn,
+        })),
+    );
+  }, [props.problems]);
+
+  return (
+    <div className="monaco-host" ref={host} data-testid="editor">
+      {editor && props.note ? (
+        <NoteZone editor={editor} key={props.file} line={props.note.line} body={props.note.body} />
+      ) : null}
+    </div>
+  );
+}
+
+/** Room below a line, and a layer over it: zones alone do not receive clicks. */
+function NoteZone({
+  editor,
+  line,
+  body,
+}: {
+  readonly editor: Editor;
+  readonly line: number;
+  readonly body: ReactNode;
+}) {
+  const [layer] = useState(() => {
+    const element = document.createElement("div");
+    element.className = "note-host";
+    return element;
+  });
+  useEffect(() => {
+    const zone = {
+      afterLineNumber: line,
+      heightInPx: 100,
+      domNode: document.createElement("div"),
+      suppressMouseDown: true,
+      onDomNodeTop: (top: number) => {
+        layer.style.top = `${top}px`;
+      },
+    };
+    const place = () => {
+      const layout = editor.getLayoutInfo();
+      layer.style.left = `${layout.contentLeft}px`;
+      layer.style.width = `${layout.contentWidth - layout.verticalScrollbarWidth}px`;
+    };
+    layer.style.position = "absolute";
+    place();
+    const widget = { getId: () => "problem-note", getDomNode: () => layer, getPosition: () => null };
+    editor.addOverlayWidget(widget);
+    let id = "";
+    editor.changeViewZones((zones) => {
+      id = zones.addZone(zone);
+    });
+    const resized = new ResizeObserver(() => {
+      const height = layer.offsetHeight;
+      if (height === 0 || height === zone.heightInPx) return;
+      zone.heightInPx = height;
+      editor.changeViewZones((zones) => zones.layoutZone(id));
+    });
+    resized.observe(layer);
+    const moved = editor.onDidLayoutChange(place);
+    return () => {
+      resized.disconnect();
+      moved.dispose();
+      editor.removeOverlayWidget(widget);
+      editor.changeViewZones((zones) => zones.removeZone(id));
+    };
+  }, [editor, layer, line]);
+  return createPortal(body, layer);
+}

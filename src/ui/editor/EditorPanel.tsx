@@ -1,0 +1,232 @@
+import { lazy, Suspense, useMemo, useRef } from "react";
+import type { FileName } from "../../store/types.ts";
+import { Icon } from "../controls/Icon.tsx";
+import { Empty, MaximiseButton, moveBetweenTabs } from "../controls/Panel.tsx";
+import { useActions, useMediaQuery, usePlayground } from "../shell/context.tsx";
+import { assemblyOf } from "./assembly.ts";
+import { FILE_LABELS, type LineMarks, programMarks, scriptMarks } from "./marks.ts";
+import { type ObjectNames, objectNames, sameNames } from "./object-names.ts";
+import { PlainEditor } from "./PlainEditor.tsx";
+import { ProblemNote } from "./ProblemNote.tsx";
+import { coverageOf, type Problem, problemsOf, verdictOf } from "./problems.ts";
+import { SourceText } from "./SourceText.tsx";
+
+const CodeEditor = lazy(() => import("./CodeEditor.tsx").then((module) => ({ default: module.CodeEditor })));
+
+type FileId = FileName | "assembly";
+const FILES: readonly FileId[] = ["program", "script", "assembly"];
+const LANGUAGE = { program: "bpf-c", script: "bpf-script", assembly: "bpf-asm" } as const;
+const NO_MARKS: LineMarks = { gutter: new Map(), tint: new Map(), after: new Map() };
+
+function useStableNames(source: string): ObjectNames {
+  const report = usePlayground((s) => s.build.report);
+  const kept = useRef<ObjectNames | null>(null);
+  return useMemo(() => {
+    const names = objectNames(source, report);
+    if (kept.current && sameNames(kept.current, names)) return kept.current;
+    kept.current = names;
+    return names;
+  }, [source, report]);
+}
+
+export function useProblems(): readonly Problem[] {
+  const report = usePlayground((s) => s.build.report);
+  const program = usePlayground((s) => s.source.program);
+  return useMemo(() => problemsOf(report, program), [report, program]);
+}
+
+function useMarks(file: FileId, problems: readonly Problem[]): LineMarks {
+  const report = usePlayground((s) => s.build.report);
+  const snapshot = usePlayground((s) => s.run.snapshot);
+  const script = usePlayground((s) => s.run.script);
+  const last = usePlayground((s) => s.run.events[s.run.position - 1] ?? null);
+  const coverage = useMemo(() => coverageOf(report), [report]);
+  return useMemo(
+    () =>
+      file === "program"
+        ? programMarks(coverage, problems, snapshot, last)
+        : file === "script"
+          ? scriptMarks(script)
+          : NO_MARKS,
+    [file, coverage, problems, snapshot, last, script],
+  );
+}
+
+/** The note to open: the problem at the cursor, else the first that stops the build. */
+function useOpenProblem(problems: readonly Problem[]): Problem | null {
+  const cursor = usePlayground((s) => s.view.cursorLine);
+  return (
+    problems.find((p) => p.line > 0 && p.line === cursor) ??
+    problems.find((p) => p.line > 0 && p.kind !== "warning") ??
+    null
+  );
+}
+
+export function FileTabs() {
+  const file = usePlayground((s) => s.view.file);
+  const object = usePlayground((s) => s.source.object);
+  const actions = useActions();
+  return (
+    <div role="tablist" aria-label="Files" onKeyDown={moveBetweenTabs}>
+      {FILES.map((id) => (
+        <button
+          key={id}
+          type="button"
+          role="tab"
+          aria-selected={id === file}
+          tabIndex={id === file ? 0 : -1}
+          onClick={() => actions.setView({ file: id, cursorLine: null })}
+        >
+          {id === "program" && object ? object.name : FILE_LABELS[id]}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+export function VerdictChip() {
+  const build = usePlayground((s) => s.build);
+  const expectations = usePlayground((s) => s.run.script.expectations);
+  const file = usePlayground((s) => s.view.file);
+  const problems = useProblems();
+  if (file === "script" && expectations.length > 0) {
+    const failed = expectations.filter((e) => !e.ok).length;
+    return failed > 0 ? (
+      <span className="chip bad">
+        <Icon name="cross" />
+        {failed === 1 ? "1 expectation fails" : `${failed} expectations fail`}
+      </span>
+    ) : (
+      <span className="chip good">
+        <Icon name="check" />
+        All expectations hold
+      </span>
+    );
+  }
+  const verdict = verdictOf(build, problems);
+  if (!verdict) return null;
+  return (
+    <span className={verdict.tone === "plain" ? "chip" : `chip ${verdict.tone}`}>
+      <Icon name={verdict.icon} />
+      {verdict.text}
+    </span>
+  );
+}
+
+/** Tabs, verdict and the text itself. */
+export function EditorPanel({ compact }: { readonly compact?: boolean }) {
+  const maximised = usePlayground((s) => s.view.maximised === "editor");
+  return (
+    <section className="panel" data-panel="editor" data-max={maximised} aria-label="Source">
+      <div className="tabs">
+        <FileTabs />
+        <span className="r">
+          <VerdictChip />
+          <MaximiseButton panel="editor" title="the editor" />
+        </span>
+      </div>
+      <EditorBody compact={compact === true} />
+    </section>
+  );
+}
+
+export function EditorBody({ compact, plain }: { readonly compact?: boolean; readonly plain?: boolean }) {
+  const file = usePlayground((s) => s.view.file);
+  const view = usePlayground((s) => s.view.view);
+  const source = usePlayground((s) => s.source);
+  const report = usePlayground((s) => s.build.report);
+  const theme = usePlayground((s) => s.view.theme);
+  const systemDark = useMediaQuery("(prefers-color-scheme: dark)");
+  const actions = useActions();
+  const names = useStableNames(source.program);
+  const problems = useProblems();
+  const marks = useMarks(file, problems);
+  const open = useOpenProblem(problems);
+  const assembly = useMemo(() => assemblyOf(report), [report]);
+  const unplaced = file === "program" ? problems.filter((p) => p.line === 0) : [];
+
+  const text = file === "program" ? source.program : file === "script" ? source.script : assembly.text;
+  const label =
+    file === "program" ? "C source" : file === "script" ? "User-space script" : "Assembly of the build, read only";
+  const onEdit = (value: string) => {
+    if (file === "program") actions.editProgram(value);
+    else if (file === "script") actions.editScript(value);
+  };
+  const onCursor = (line: number) => {
+    if (file === "program") actions.setView({ cursorLine: line });
+    else if (file === "assembly") {
+      const at = assembly.lines[line - 1];
+      if (at) actions.setView({ selectedInsn: { program: at.program, insn: at.insn } });
+    }
+  };
+  // The Verify view has its own card for the refusal; the note would say it twice.
+  const noted = file === "program" && view !== "verify" ? open : null;
+
+  if (file === "program" && source.object)
+    return (
+      <div className="pb">
+        <Empty title={`${source.object.name} is loaded`}>
+          <p>
+            An object carries no C source. Its instructions are under Assembly; editing the source replaces the object.
+          </p>
+        </Empty>
+      </div>
+    );
+  if (file === "assembly" && assembly.text === "")
+    return (
+      <div className="pb">
+        <Empty title="No instructions yet">
+          <p>They appear here once the program compiles.</p>
+        </Empty>
+      </div>
+    );
+  const body = plain ? (
+    <PlainEditor
+      language={LANGUAGE[file]}
+      text={text}
+      names={names}
+      marks={marks}
+      label={label}
+      readOnly={file === "assembly"}
+      onEdit={onEdit}
+      onCursor={onCursor}
+    />
+  ) : (
+    <Suspense fallback={<SourceText language={LANGUAGE[file]} text={text} names={names} marks={marks} label={label} />}>
+      <CodeEditor
+        file={file}
+        text={text}
+        readOnly={file === "assembly"}
+        label={`${label}. Control M changes whether Tab leaves the editor.`}
+        fontSize={compact ? 12 : 12.5}
+        names={names}
+        problems={problems}
+        marks={marks}
+        dark={theme === "dark" || (theme === "system" && systemDark)}
+        note={noted ? { line: noted.line, body: <ProblemNote problem={noted} /> } : null}
+        onEdit={onEdit}
+        onCursor={onCursor}
+      />
+    </Suspense>
+  );
+  return (
+    <>
+      {unplaced.length > 0 || (plain && noted) ? (
+        <div className="notes">
+          {unplaced.slice(0, 1).map((p) => (
+            <ProblemNote key={p.title} problem={p} />
+          ))}
+          {plain && noted ? <ProblemNote problem={noted} /> : null}
+        </div>
+      ) : null}
+      <div className="pb">
+        {body}
+        {text === "" && file === "program" ? (
+          <div className="hintline t3">Type a program, or pick a demo</div>
+        ) : text === "" && file === "script" ? (
+          <div className="hintline t3">What user space does: prog run, map update, advance, expect</div>
+        ) : null}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,69 @@
+import type { KernelEvent, ScriptState, Snapshot } from "../../protocol/engine-types.ts";
+import type { FileName } from "../../store/types.ts";
+import type { LineCoverage, Problem } from "./problems.ts";
+
+/** What is said about a line beside its text. */
+export interface LineMarks {
+  readonly gutter: ReadonlyMap<number, "ok" | "bad">;
+  /** Whole-line tints. */
+  readonly tint: ReadonlyMap<number, "error" | "program" | "callback" | "next" | "band">;
+  /** Words after the line. */
+  readonly after: ReadonlyMap<number, { readonly text: string; readonly tone: "dim" | "good" | "bad" }>;
+}
+
+/** Marks of the C source: coverage, refused lines, the line that runs, the value just written. */
+export function programMarks(
+  coverage: LineCoverage,
+  problems: readonly Problem[],
+  snapshot: Snapshot | null,
+  last: KernelEvent | null,
+): LineMarks {
+  const gutter = new Map<number, "ok" | "bad">();
+  for (const line of coverage.verified) gutter.set(line, "ok");
+  for (const line of coverage.refused) gutter.set(line, "bad");
+  const tint = new Map<number, "error" | "program" | "callback">();
+  for (const cpu of snapshot?.cpus ?? [])
+    if (cpu.running && cpu.running.line > 0)
+      tint.set(cpu.running.line, cpu.state === "callback" || cpu.running.timer !== null ? "callback" : "program");
+  for (const problem of problems)
+    if (problem.line > 0 && (problem.kind === "refused" || problem.kind === "error")) {
+      tint.set(problem.line, "error");
+      gutter.set(problem.line, "bad");
+    }
+  const after = new Map<number, { text: string; tone: "dim" }>();
+  if (last?.kind === "value-write" && last.place && last.place.line > 0)
+    after.set(last.place.line, { text: `${last.member || "value"} ${last.from} → ${last.to}`, tone: "dim" });
+  return { gutter, tint, after };
+}
+
+/** Marks of the script: what has run and returned, what comes next, which expectations hold. */
+export function scriptMarks(script: ScriptState): LineMarks {
+  const gutter = new Map<number, "ok" | "bad">();
+  const tint = new Map<number, "error" | "next">();
+  const after = new Map<number, { text: string; tone: "dim" | "good" | "bad" }>();
+  for (const command of script.commands) {
+    if (command.line === 0) continue;
+    gutter.set(command.line, "ok");
+    if (command.errno) after.set(command.line, { text: `−${command.errno}`, tone: "bad" });
+    else if (command.retval !== "0") after.set(command.line, { text: `returned ${command.retval}`, tone: "dim" });
+  }
+  for (const expectation of script.expectations) {
+    gutter.set(expectation.line, expectation.ok ? "ok" : "bad");
+    after.set(
+      expectation.line,
+      expectation.ok ? { text: "✓ holds", tone: "good" } : { text: `✗ ${expectation.actual}`, tone: "bad" },
+    );
+    if (!expectation.ok) tint.set(expectation.line, "error");
+  }
+  if (script.stopped) {
+    tint.set(script.stopped.line, "error");
+    after.set(script.stopped.line, { text: `✗ ${script.stopped.reason}`, tone: "bad" });
+  } else if (script.nextLine !== null) tint.set(script.nextLine, "next");
+  return { gutter, tint, after };
+}
+
+export const FILE_LABELS: Record<FileName | "assembly", string> = {
+  program: "timer.bpf.c",
+  script: "script.user",
+  assembly: "Assembly",
+};

@@ -1,0 +1,45 @@
+import type { GraphEdge, GraphNode, GraphSnapshot } from "../../protocol/engine-types.ts";
+
+/** Beyond this many nodes the picture shows one node per map in place of its elements and timers. */
+export const NODES_SHOWN = 200;
+
+/** One node for all elements of a map and one for all their timers, with counts; edges joined. */
+export function collapseGraph(graph: GraphSnapshot): GraphSnapshot {
+  if (graph.nodes.length <= NODES_SHOWN) return graph;
+  const stand = (id: string): string => {
+    const [kind, map] = id.split(":");
+    return kind === "element" || kind === "timer" ? `${kind}:${map}:*` : id;
+  };
+  const groups = new Map<string, GraphNode[]>();
+  for (const node of graph.nodes) {
+    const id = stand(node.id);
+    const group = groups.get(id);
+    if (group) group.push(node);
+    else groups.set(id, [node]);
+  }
+  const leaked = new Set(graph.leaks.flat().map(stand));
+  const nodes = [...groups].map(([id, members]): GraphNode => {
+    const first = members[0] as GraphNode;
+    if (members.length === 1 && first.id === id) return first;
+    const armed = members.filter((m) => m.timerState === "armed").length;
+    const firing = members.filter((m) => m.timerState === "firing").length;
+    return {
+      id,
+      kind: first.kind,
+      label: `${members.length} ${first.kind}s`,
+      detail: first.kind === "timer" ? [`${armed} armed`, ...(firing ? [`${firing} firing`] : [])].join(", ") : "",
+      refs: null,
+      users: null,
+      state: leaked.has(id) ? "leaked" : firing > 0 ? "firing" : "live",
+      ...(first.kind === "timer" ? { timerState: firing > 0 ? "firing" : armed > 0 ? "armed" : "idle" } : {}),
+    };
+  });
+  const edges = new Map<string, GraphEdge>();
+  for (const edge of graph.edges) {
+    const from = stand(edge.from);
+    const to = stand(edge.to);
+    const id = `${from}>${to}>${edge.kind}`;
+    if (!edges.has(id)) edges.set(id, { ...edge, id, from, to });
+  }
+  return { nodes, edges: [...edges.values()], leaks: graph.leaks.map((loop) => [...new Set(loop.map(stand))]) };
+}

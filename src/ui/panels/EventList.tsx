@@ -1,0 +1,173 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type KeyboardEvent, useEffect, useId, useMemo, useRef } from "react";
+import type { KernelEvent, Oops } from "../../protocol/engine-types.ts";
+import { EventMark, TimerGlyph } from "../controls/glyphs.tsx";
+import { Empty } from "../controls/Panel.tsx";
+import { useActions, useNames, usePlayground } from "../shell/context.tsx";
+import { formatMoment } from "../text/format.ts";
+import type { Names } from "../text/names.ts";
+import { type EventGroup, glyphOf, groupOf, sentenceOf } from "../text/sentences.ts";
+import { usePanelState } from "./panel-state.ts";
+import { pendingTimers, shareLeft } from "./timer-order.ts";
+
+export function Sentence({ event, names }: { readonly event: KernelEvent; readonly names: Names }) {
+  return (
+    <>
+      {sentenceOf(event, names).map((part, i) => {
+        const key = `${i}${part.text}`;
+        if (part.code) return <code key={key}>{part.text}</code>;
+        if (part.tone)
+          return (
+            <span key={key} className={part.tone === "bad" ? "c-bad" : "rc"}>
+              {part.text}
+            </span>
+          );
+        return <span key={key}>{part.text}</span>;
+      })}
+    </>
+  );
+}
+
+function visible(events: readonly KernelEvent[], hidden: readonly EventGroup[]): readonly KernelEvent[] {
+  return hidden.length === 0 ? events : events.filter((event) => !hidden.includes(groupOf(event)));
+}
+
+/** Oldest at the top; a click moves now there; the next expected one below a dashed line. */
+export function EventList() {
+  const all = usePlayground((s) => s.run.events);
+  const position = usePlayground((s) => s.run.position);
+  const following = usePlayground((s) => s.run.following);
+  const snapshot = usePlayground((s) => s.run.snapshot);
+  const hidden = usePanelState((s) => s.hiddenGroups);
+  const actions = useActions();
+  const names = useNames();
+  const base = useId();
+  const events = useMemo(() => visible(all, hidden), [all, hidden]);
+  const scroller = useRef<HTMLDivElement>(null);
+  const current = useMemo(() => {
+    let low = 0;
+    let high = events.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((events[middle]?.seq ?? 0) < position) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }, [events, position]);
+  const virtualizer = useVirtualizer({
+    count: events.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => 23,
+    overscan: 16,
+    getItemKey: (index) => events[index]?.seq ?? index,
+  });
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: scrolls when the moment moves, not when rows are measured
+  useEffect(() => {
+    const atEnd = current === events.length - 1;
+    if (events.length === 0) return;
+    if (atEnd)
+      requestAnimationFrame(() => {
+        const element = scroller.current;
+        if (element) element.scrollTop = element.scrollHeight;
+      });
+    else if (current >= 0) virtualizer.scrollToIndex(current, { align: "auto" });
+  }, [current, events.length, following]);
+
+  if (events.length === 0)
+    return (
+      <Empty title="Nothing has happened yet">
+        <p>Every load, run, write and expiry becomes a sentence here. Run the program to begin.</p>
+      </Empty>
+    );
+
+  const next = snapshot
+    ? (pendingTimers(snapshot).find((t) => t.state === "armed" && t.expires !== null) ?? null)
+    : null;
+  const go = (index: number) => {
+    const event = events[Math.max(0, Math.min(events.length - 1, index))];
+    if (event) actions.seek(event.seq + 1);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15 };
+    if (event.key in steps) go(current + (steps[event.key] ?? 0));
+    else if (event.key === "Home") go(0);
+    else if (event.key === "End") go(events.length - 1);
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <div className="evs scroll" ref={scroller}>
+      <div
+        role="listbox"
+        tabIndex={0}
+        aria-label="Events"
+        aria-activedescendant={current >= 0 ? `${base}-${events[current]?.seq}` : undefined}
+        className="evlist"
+        style={{ height: virtualizer.getTotalSize() }}
+        onKeyDown={onKeyDown}
+      >
+        {virtualizer.getVirtualItems().map((item) => {
+          const event = events[item.index];
+          if (!event) return null;
+          return (
+            // biome-ignore lint/a11y/useFocusableInteractive: focus stays on the list, which names its active descendant
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the list handles the keys
+            <div
+              key={item.key}
+              id={`${base}-${event.seq}`}
+              ref={virtualizer.measureElement}
+              data-index={item.index}
+              role="option"
+              aria-selected={item.index === current}
+              className={`ev${item.index === current ? " on" : ""}${event.seq >= position ? " later" : ""}`}
+              style={{ transform: `translateY(${item.start}px)` }}
+              onClick={() => actions.seek(event.seq + 1)}
+            >
+              <span className="t">{formatMoment(event.at)}</span>
+              <span className="w">{event.cpu === null ? "" : `CPU ${event.cpu}`}</span>
+              <span className="g">
+                <EventMark glyph={glyphOf(event)} />
+              </span>
+              <span className="s">
+                <Sentence event={event} names={names} />
+                {event.kind === "oops" ? <OopsDetails oops={event.oops} /> : null}
+              </span>
+            </div>
+          );
+        })}
+      </div>
+      {next && snapshot && current === events.length - 1 ? (
+        <div className="ev nx">
+          <span className="t">{formatMoment(next.expires ?? 0)}</span>
+          <span className="w">{next.cpu === null ? "" : `CPU ${next.cpu}`}</span>
+          <span className="g">
+            <TimerGlyph state="armed" share={shareLeft(next, snapshot.now)} size={12} />
+          </span>
+          <span className="s">
+            Next: timer of <code>{next.label}</code>
+          </span>
+        </div>
+      ) : null}
+    </div>
+  );
+}
+
+function OopsDetails({ oops }: { readonly oops: Oops }) {
+  return (
+    <span className="oops">
+      <code>
+        {oops.what}
+        {oops.place ? ` in ${oops.place.functionName}, insn ${oops.place.insn}` : ""}
+        {oops.address ? `, address ${oops.address}` : ""}
+      </code>
+      {oops.object ? (
+        <code>
+          {oops.object.label}
+          {oops.object.freedAt === null ? "" : ` freed at ${formatMoment(oops.object.freedAt)} ms`}
+        </code>
+      ) : null}
+      <code className="t2">{oops.registers.map((value, i) => `r${i} ${value}`).join("  ")}</code>
+    </span>
+  );
+}

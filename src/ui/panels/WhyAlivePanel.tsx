@@ -1,0 +1,100 @@
+import type { Snapshot } from "../../protocol/engine-types.ts";
+import { Empty, MaximiseButton, PanelTabs } from "../controls/Panel.tsx";
+import { useActions, useNames, usePlayground } from "../shell/context.tsx";
+import { plural } from "../text/format.ts";
+import { holdersOf } from "./holders.ts";
+import { setPanelState, usePanelState } from "./panel-state.ts";
+import { RegistersView } from "./RegistersView.tsx";
+
+/** The object asked about: the selected one, else the first program, else the first map. */
+function useSubject(snapshot: Snapshot | null) {
+  const selected = usePlayground((s) => s.view.selectedNode);
+  const nodes = snapshot?.graph.nodes ?? [];
+  return (
+    nodes.find((n) => n.id === selected && n.kind !== "process" && n.kind !== "fd" && n.kind !== "pin") ??
+    nodes.find((n) => n.kind === "program") ??
+    nodes.find((n) => n.kind === "map") ??
+    null
+  );
+}
+
+export function WhyAlivePanel() {
+  const tab = usePanelState((s) => s.moment);
+  const maximised = usePlayground((s) => s.view.maximised === "alive");
+  return (
+    <section className="panel" data-panel="alive" data-max={maximised} aria-label="Holders and registers">
+      <div className="ph">
+        <PanelTabs
+          label="Moment"
+          items={[
+            { id: "alive", label: "Why alive?" },
+            { id: "registers", label: "Registers" },
+          ]}
+          selected={tab}
+          onSelect={(moment) => setPanelState({ moment })}
+        />
+        {tab === "alive" ? <SubjectName /> : null}
+        <span className="tools">
+          <MaximiseButton panel="alive" title="this panel" />
+        </span>
+      </div>
+      <div className="pb">{tab === "alive" ? <WhyAlive /> : <RegistersView />}</div>
+    </section>
+  );
+}
+
+function SubjectName() {
+  const snapshot = usePlayground((s) => s.run.snapshot);
+  const subject = useSubject(snapshot);
+  const names = useNames();
+  if (!snapshot || !subject) return null;
+  const count = holdersOf(snapshot.graph, subject.id, names).length;
+  const tone = subject.kind === "program" ? "c-prog" : subject.kind === "timer" ? "c-timer" : "c-map";
+  return (
+    <span className="m">
+      <span className={`mono ${tone}`}>{names.node(subject.id)}</span> {plural(subject.refs ?? count, "holder")}
+    </span>
+  );
+}
+
+export function WhyAlive() {
+  const snapshot = usePlayground((s) => s.run.snapshot);
+  const subject = useSubject(snapshot);
+  const names = useNames();
+  const actions = useActions();
+  if (!snapshot || !subject)
+    return (
+      <Empty title="Nothing to ask about">
+        <p>Load a program, then select a program, map or timer to see who holds it.</p>
+      </Empty>
+    );
+  const holders = holdersOf(snapshot.graph, subject.id, names);
+  if (holders.length === 0)
+    return (
+      <Empty title={`Nobody holds ${names.node(subject.id)}`}>
+        <p>{subject.state === "freed" ? "It is freed." : "It goes as soon as a grace period has passed."}</p>
+      </Empty>
+    );
+  return (
+    <ul className="why scroll">
+      {holders.map((holder) => (
+        <li key={holder.node}>
+          <button type="button" onClick={() => actions.setView({ selectedNode: holder.node })}>
+            <svg viewBox="0 0 26 8" aria-hidden="true">
+              {holder.kind === "user" ? (
+                <>
+                  <path className="e-d" d="M0 4h26" />
+                  <path className="e-di" d="M0 4h26" />
+                </>
+              ) : (
+                <path className={holder.kind === "owns" ? "e-o" : "e"} d="M0 4h26" />
+              )}
+            </svg>
+            <code>{holder.name}</code>
+            <span className="t2">{holder.why}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,32 @@
+import { useStore } from "zustand";
+import { createStore } from "zustand/vanilla";
+import type { EventGroup } from "../text/sentences.ts";
+
+/** Choices inside panels that outlive a change of view but are no part of a snippet. */
+interface PanelState {
+  readonly activity: "events" | "trace" | "script" | "queue";
+  readonly hiddenGroups: readonly EventGroup[];
+  readonly moment: "alive" | "registers";
+  readonly instructions: "instructions" | "log" | "translated";
+  readonly map: number | null;
+  readonly mapsTab: "maps" | "timers";
+  readonly graphAsTable: boolean;
+  readonly axisAsTable: boolean;
+}
+
+const store = createStore<PanelState>(() => ({
+  activity: "events",
+  hiddenGroups: ["reference", "helper"],
+  moment: "alive",
+  instructions: "instructions",
+  map: null,
+  mapsTab: "maps",
+  graphAsTable: false,
+  axisAsTable: false,
+}));
+
+export function usePanelState<T>(select: (state: PanelState) => T): T {
+  return useStore(store, select);
+}
+
+export const setPanelState = (change: Partial<PanelState>): void => store.setState(change);

@@ -1,0 +1,209 @@
+import type { PolicyName } from "../../protocol/engine-types.ts";
+import type { ViewName } from "../../store/types.ts";
+import { Icon, Mark } from "../controls/Icon.tsx";
+import { Picker } from "../controls/Menu.tsx";
+import { moveBetweenTabs } from "../controls/Panel.tsx";
+import { POLICY_HINTS, policyHint } from "../text/policies.ts";
+import { useActions, usePlayground } from "./context.tsx";
+
+export const VIEWS: readonly { readonly id: ViewName; readonly label: string }[] = [
+  { id: "write", label: "Write" },
+  { id: "verify", label: "Verify" },
+  { id: "time", label: "Time" },
+];
+
+export function DemoPicker() {
+  const demos = usePlayground((s) => s.demos);
+  const demo = usePlayground((s) => s.source.demo);
+  const object = usePlayground((s) => s.source.object);
+  const dirty = usePlayground((s) => s.source.dirty);
+  const actions = useActions();
+  const title = object?.name ?? demos.find((d) => d.id === demo)?.title ?? "Your program";
+  return (
+    <Picker
+      name="Demo"
+      value={title}
+      {...(dirty && demo ? { hint: "changed" } : {})}
+      items={demos.map((d) => ({
+        id: d.id,
+        label: d.title,
+        text: d.title,
+        hint: d.summary,
+        group: d.group,
+        checked: d.id === demo,
+      }))}
+      onChoose={(id) => actions.openDemo(id)}
+    />
+  );
+}
+
+export function PolicyPicker() {
+  const policy = usePlayground((s) => s.source.settings.policy);
+  const actions = useActions();
+  return (
+    <Picker
+      name="Policy"
+      value={policy}
+      hint={policyHint(policy)}
+      mono
+      items={POLICY_HINTS.map((p) => ({
+        id: p.name,
+        label: (
+          <>
+            <code>
+              <b>{p.name}</b>
+            </code>{" "}
+            <span className="t3">{p.hint}</span>
+          </>
+        ),
+        text: p.name,
+        hint: p.about,
+        checked: p.name === policy,
+      }))}
+      onChoose={(id) => actions.changeSettings({ policy: id as PolicyName })}
+    />
+  );
+}
+
+function CpuStepper() {
+  const cpus = usePlayground((s) => s.source.settings.cpus);
+  const actions = useActions();
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be laid out in one line of the header
+    <span className="ctl stepper" role="group" aria-label="CPUs">
+      <span className="k">CPUs</span>
+      <button
+        type="button"
+        aria-label="One CPU fewer"
+        disabled={cpus <= 1}
+        onClick={() => actions.changeSettings({ cpus: cpus - 1 })}
+      >
+        −
+      </button>
+      <b aria-live="polite">{cpus}</b>
+      <button
+        type="button"
+        aria-label="One CPU more"
+        disabled={cpus >= 8}
+        onClick={() => actions.changeSettings({ cpus: cpus + 1 })}
+      >
+        +
+      </button>
+    </span>
+  );
+}
+
+/** The one primary action of the page: Run, Pause or Cancel, by state. */
+export function PrimaryButton() {
+  const status = usePlayground((s) => s.run.status);
+  const phase = usePlayground((s) => s.build.phase);
+  const actions = useActions();
+  if (status === "running")
+    return (
+      <button type="button" className="ctl primary" onClick={() => actions.pause()}>
+        <Icon name="pause" />
+        Pause
+      </button>
+    );
+  if (phase === "loading-compiler" && status === "none")
+    return (
+      <button type="button" className="ctl primary" onClick={() => actions.cancelBuild()}>
+        <Icon name="stop" />
+        Cancel
+      </button>
+    );
+  return (
+    <button
+      type="button"
+      className="ctl primary"
+      title={status === "paused" ? "Go on running (Ctrl+Enter builds again)" : "Build and run from the beginning"}
+      onClick={() => (status === "paused" ? actions.play() : actions.buildAndRun())}
+    >
+      <Icon name="run" />
+      Run
+      {status === "paused" ? null : <kbd aria-hidden="true">Ctrl ↵</kbd>}
+    </button>
+  );
+}
+
+export function ViewSwitch({ className }: { readonly className: string }) {
+  const view = usePlayground((s) => s.view.view);
+  const actions = useActions();
+  return (
+    <div className={className} role="tablist" aria-label="View" onKeyDown={moveBetweenTabs}>
+      {VIEWS.map((v) => (
+        <button
+          key={v.id}
+          type="button"
+          role="tab"
+          aria-selected={v.id === view}
+          tabIndex={v.id === view ? 0 : -1}
+          onClick={() => actions.setView({ view: v.id, maximised: null })}
+        >
+          {v.label}
+        </button>
+      ))}
+    </div>
+  );
+}
+
+const NEXT_THEME = { system: "light", light: "dark", dark: "system" } as const;
+
+function ThemeButton() {
+  const theme = usePlayground((s) => s.view.theme);
+  const actions = useActions();
+  const label = `Theme: ${theme === "system" ? "as the system" : theme}. Change to ${NEXT_THEME[theme]}`;
+  return (
+    <button
+      type="button"
+      className="ctl ghost sq"
+      aria-label={label}
+      title={label}
+      onClick={() => actions.setView({ theme: NEXT_THEME[theme] })}
+    >
+      <Icon name="light" />
+    </button>
+  );
+}
+
+export function Header() {
+  const actions = useActions();
+  return (
+    <header className="top">
+      <h1 className="brand">
+        <Mark />
+        <span>BPF Timer Playground</span>
+      </h1>
+      <DemoPicker />
+      <PolicyPicker />
+      <CpuStepper />
+      <span className="sp" />
+      <ViewSwitch className="seg" />
+      <span className="sp" />
+      <PrimaryButton />
+      <button type="button" className="ctl" aria-label="Share" onClick={() => actions.setView({ dialog: "share" })}>
+        <Icon name="share" />
+        <span className="share-label">Share</span>
+      </button>
+      <button
+        type="button"
+        className="ctl ghost sq"
+        aria-label="Settings"
+        title="Settings"
+        onClick={() => actions.setView({ dialog: "settings" })}
+      >
+        <Icon name="gear" />
+      </button>
+      <ThemeButton />
+      <button
+        type="button"
+        className="ctl ghost sq"
+        aria-label="Help and keys"
+        title="Help and keys (?)"
+        onClick={() => actions.setView({ dialog: "help" })}
+      >
+        <Icon name="help" />
+      </button>
+    </header>
+  );
+}

@@ -1,0 +1,3 @@
+export function NarrowApp() {
+  return <div />;
+}

@@ -1,0 +1,100 @@
+import { useEffect, useState } from "react";
+import { Dialog } from "../controls/Dialog.tsx";
+import { Icon } from "../controls/Icon.tsx";
+import { formatNumber } from "../text/format.ts";
+import { useActions, usePlayground } from "./context.tsx";
+import { saveFile } from "./save-file.ts";
+
+type Link = { readonly url: string; readonly length: number };
+
+/** Chat programs cut links somewhere between 2,000 and 4,000 characters. */
+const LONG = 2000;
+
+export function ShareDialog() {
+  const actions = useActions();
+  const hasObject = usePlayground((s) => s.build.object !== null || s.source.object !== null);
+  const [link, setLink] = useState<Link | "failed" | null>(null);
+  const [copied, setCopied] = useState<"no" | "yes" | "failed">("no");
+
+  useEffect(() => {
+    let live = true;
+    actions.share().then(
+      (made) => live && setLink(made),
+      () => live && setLink("failed"),
+    );
+    return () => {
+      live = false;
+    };
+  }, [actions]);
+
+  const copy = (url: string) =>
+    navigator.clipboard.writeText(url).then(
+      () => setCopied("yes"),
+      () => setCopied("failed"),
+    );
+
+  const made = link !== null && link !== "failed" ? link : null;
+  return (
+    <Dialog title="Share" onClose={() => actions.setView({ dialog: "none" })}>
+      <p className="t2">The link holds program, script, settings and versions. Nothing is sent to a server.</p>
+      <p style={{ margin: "10px 0 6px" }}>
+        <textarea
+          className="urlbox"
+          readOnly
+          aria-label="Link"
+          value={made?.url ?? (link === "failed" ? "The link could not be made." : "Making the link…")}
+          onFocus={(event) => event.currentTarget.select()}
+        />
+      </p>
+      <div className="row">
+        <button
+          type="button"
+          className="ctl primary"
+          data-autofocus
+          disabled={!made}
+          onClick={() => made && void copy(made.url)}
+        >
+          <Icon name={copied === "yes" ? "check" : "copy"} />
+          {copied === "yes" ? "Copied" : "Copy link"}
+        </button>
+        <button
+          type="button"
+          className="ctl"
+          onClick={() => {
+            const file = actions.downloadSnippet();
+            saveFile(file.name, file.text, "application/json");
+          }}
+        >
+          <Icon name="file" />
+          Snippet file
+        </button>
+        <button
+          type="button"
+          className="ctl"
+          disabled={!hasObject}
+          title={hasObject ? "The compiled object, as Linux loads it" : "Compile first"}
+          onClick={() => {
+            const file = actions.downloadObject();
+            if (file) saveFile(file.name, file.bytes as Uint8Array<ArrayBuffer>, "application/octet-stream");
+          }}
+        >
+          <Icon name="download" />
+          Object file
+        </button>
+        <span className="sp" />
+        <span className="t2 num" role="status">
+          {copied === "failed"
+            ? "The browser refused; select and copy"
+            : made
+              ? `${formatNumber(made.length)} characters`
+              : ""}
+        </span>
+      </div>
+      {made && made.length > LONG ? (
+        <p className="t2" style={{ marginTop: 12 }}>
+          Some chat programs cut links of this length. The snippet file holds the same: drop it on the page to open it.
+        </p>
+      ) : null}
+    </Dialog>
+  );
+}

@@ -1,0 +1,92 @@
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
+import type { StoreApi } from "zustand";
+import { useStore } from "zustand";
+import type { KernelEvent, Snapshot } from "../../protocol/engine-types.ts";
+import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
+import { type Names, namesOf } from "../text/names.ts";
+
+interface Playground {
+  readonly store: StoreApi<PlaygroundState>;
+  readonly actions: PlaygroundActions;
+}
+
+const Context = createContext<Playground | null>(null);
+
+export function PlaygroundProvider({ store, actions, children }: Playground & { readonly children: ReactNode }) {
+  const value = useMemo(() => ({ store, actions }), [store, actions]);
+  return <Context value={value}>{children}</Context>;
+}
+
+function usePlaygroundContext(): Playground {
+  const value = useContext(Context);
+  if (!value) throw new Error("PlaygroundProvider is missing");
+  return value;
+}
+
+/** Reads the store; renders again when the selected part changes. */
+export function usePlayground<T>(select: (state: PlaygroundState) => T): T {
+  return useStore(usePlaygroundContext().store, select);
+}
+
+export function useActions(): PlaygroundActions {
+  return usePlaygroundContext().actions;
+}
+
+/** The state at the time of an event, without rendering on its changes. */
+export function useReadState(): () => PlaygroundState {
+  const { store } = usePlaygroundContext();
+  return store.getState;
+}
+
+const namesBySnapshot = new WeakMap<Snapshot, { readonly events: number; readonly names: Names }>();
+
+/** Shared between panels: one table of names per snapshot. */
+function sharedNames(snapshot: Snapshot | null, events: readonly KernelEvent[]): Names {
+  if (!snapshot) return namesOf(null, events);
+  const known = namesBySnapshot.get(snapshot);
+  if (known && known.events === events.length) return known.names;
+  const names = namesOf(snapshot, events);
+  namesBySnapshot.set(snapshot, { events: events.length, names });
+  return names;
+}
+
+export function useNames(): Names {
+  const snapshot = usePlayground((s) => s.run.snapshot);
+  const events = usePlayground((s) => s.run.events);
+  return useMemo(() => sharedNames(snapshot, events), [snapshot, events]);
+}
+
+/** Width and height of an element in px, followed. */
+export function useSize<E extends Element>(): [
+  React.RefCallback<E>,
+  { readonly width: number; readonly height: number },
+] {
+  const [size, setSize] = useState({ width: 0, height: 0 });
+  const observer = useRef<ResizeObserver | null>(null);
+  const ref = useMemo(
+    () => (element: E | null) => {
+      observer.current?.disconnect();
+      if (!element) return;
+      observer.current = new ResizeObserver(([entry]) => {
+        if (!entry) return;
+        const { width, height } = entry.contentRect;
+        setSize((old) => (old.width === width && old.height === height ? old : { width, height }));
+      });
+      observer.current.observe(element);
+    },
+    [],
+  );
+  return [ref, size];
+}
+
+export function useMediaQuery(query: string): boolean {
+  const [matches, setMatches] = useState(() => matchMedia(query).matches);
+  useEffect(() => {
+    const list = matchMedia(query);
+    const update = () => setMatches(list.matches);
+    update();
+    list.addEventListener("change", update);
+    return () => list.removeEventListener("change", update);
+  }, [query]);
+  return matches;
+}

@@ -1,0 +1,196 @@
+import type { KernelEvent, NodeId } from "../../protocol/engine-types.ts";
+
+/** A program or callback on a CPU. */
+export interface RunSpan {
+  readonly kind: "program" | "callback";
+  readonly cpu: number;
+  readonly seq: number;
+  readonly from: number;
+  /** Seq and time of the return; null while it runs. */
+  endSeq: number | null;
+  to: number | null;
+  readonly prog: number | null;
+  readonly timer: string | null;
+}
+
+/** One wait of a timer: armed here, expired (or gave up) there. */
+export interface WaitSpan {
+  readonly timer: string;
+  readonly cpu: number;
+  readonly seq: number;
+  readonly from: number;
+  readonly expires: number | null;
+  /** Seq of the run that armed it, when a run did. */
+  readonly armedBy: number | null;
+  endSeq: number | null;
+  to: number | null;
+  /** Seq of the run that the expiry started; null when cancelled, moved or dropped. */
+  firedRun: number | null;
+}
+
+export interface UserMark {
+  readonly seq: number;
+  readonly at: number;
+  readonly text: string;
+  readonly errno: string | null;
+}
+
+export interface TimerLife {
+  readonly timer: string;
+  readonly seq: number;
+  /** Initialised from here. */
+  readonly from: number;
+  freedSeq: number | null;
+  freedAt: number | null;
+}
+
+export interface RefStep {
+  readonly seq: number;
+  readonly at: number;
+  readonly value: number;
+}
+
+/** The recording as spans and marks. Grows with the events that it is given; starts again when they change under it. */
+export class Timeline {
+  runs: RunSpan[] = [];
+  waits: WaitSpan[] = [];
+  users: UserMark[] = [];
+  lives: TimerLife[] = [];
+  refs = new Map<NodeId, RefStep[]>();
+  end = 0;
+  /** Changes whenever anything does. */
+  version = 0;
+  #count = 0;
+  #last: KernelEvent | null = null;
+  #openRuns = new Map<number, RunSpan>();
+  #openWaits = new Map<string, WaitSpan>();
+  #openLives = new Map<string, TimerLife>();
+  #running = new Map<number, RunSpan[]>();
+
+  update(events: readonly KernelEvent[]): void {
+    if (this.#count > events.length || (this.#count > 0 && events[this.#count - 1] !== this.#last)) this.#reset();
+    if (this.#count === events.length) return;
+    for (let i = this.#count; i < events.length; i++) this.#add(events[i] as KernelEvent);
+    this.#count = events.length;
+    this.#last = events.at(-1) ?? null;
+    this.version++;
+  }
+
+  #reset(): void {
+    this.runs = [];
+    this.waits = [];
+    this.users = [];
+    this.lives = [];
+    this.refs = new Map();
+    this.end = 0;
+    this.version++;
+    this.#count = 0;
+    this.#last = null;
+    this.#openRuns = new Map();
+    this.#openWaits = new Map();
+    this.#openLives = new Map();
+    this.#running = new Map();
+  }
+
+  #start(run: RunSpan, id: number): void {
+    this.runs.push(run);
+    this.#openRuns.set(id, run);
+    this.#running.set(run.cpu, [...(this.#running.get(run.cpu) ?? []), run]);
+  }
+
+  #finish(id: number, event: KernelEvent): void {
+    const run = this.#openRuns.get(id);
+    if (!run) return;
+    run.to = event.at;
+    run.endSeq = event.seq;
+    this.#openRuns.delete(id);
+    this.#running.set(
+      run.cpu,
+      (this.#running.get(run.cpu) ?? []).filter((r) => r !== run),
+    );
+  }
+
+  #endWait(timer: string, event: KernelEvent, fired: boolean): void {
+    const wait = this.#openWaits.get(timer);
+    if (!wait) return;
+    wait.to = event.at;
+    wait.endSeq = event.seq;
+    wait.firedRun = fired ? event.seq : null;
+    this.#openWaits.delete(timer);
+  }
+
+  #add(event: KernelEvent): void {
+    this.end = Math.max(this.end, event.at);
+    const cpu = event.cpu ?? 0;
+    const span = { cpu, seq: event.seq, from: event.at, endSeq: null, to: null };
+    switch (event.kind) {
+      case "syscall":
+        this.users.push({ seq: event.seq, at: event.at, text: event.text, errno: event.errno });
+        return;
+      case "prog-start":
+        this.#start({ ...span, kind: "program", prog: event.prog, timer: null }, event.run);
+        return;
+      case "prog-end":
+        this.#finish(event.run, event);
+        return;
+      case "timer-fire":
+        this.#endWait(event.timer, event, true);
+        this.#start({ ...span, kind: "callback", prog: null, timer: event.timer }, event.run);
+        return;
+      case "timer-return":
+        this.#finish(event.run, event);
+        return;
+      case "timer-init":
+        if (event.errno === null) {
+          const life: TimerLife = { timer: event.timer, seq: event.seq, from: event.at, freedSeq: null, freedAt: null };
+          this.lives.push(life);
+          this.#openLives.set(event.timer, life);
+        }
+        return;
+      case "timer-arm": {
+        this.#endWait(event.timer, event, false);
+        const wait: WaitSpan = {
+          timer: event.timer,
+          cpu: event.onCpu,
+          seq: event.seq,
+          from: event.at,
+          expires: event.expires,
+          armedBy: event.cpu === null ? null : (this.#running.get(event.cpu)?.at(-1)?.seq ?? null),
+          endSeq: null,
+          to: null,
+          firedRun: null,
+        };
+        this.waits.push(wait);
+        this.#openWaits.set(event.timer, wait);
+        return;
+      }
+      case "timer-cancel":
+      case "timer-drop":
+        this.#endWait(event.timer, event, false);
+        if (event.kind === "timer-drop") this.#free(event.timer, event);
+        return;
+      case "timer-free":
+        this.#endWait(event.timer, event, false);
+        this.#free(event.timer, event);
+        return;
+      case "hold":
+      case "release":
+        if (event.count === "ref") {
+          const steps = this.refs.get(event.target) ?? [];
+          steps.push({ seq: event.seq, at: event.at, value: event.value });
+          this.refs.set(event.target, steps);
+        }
+        return;
+      default:
+        return;
+    }
+  }
+
+  #free(timer: string, event: KernelEvent): void {
+    const life = this.#openLives.get(timer);
+    if (!life) return;
+    life.freedAt = event.at;
+    life.freedSeq = event.seq;
+    this.#openLives.delete(timer);
+  }
+}
