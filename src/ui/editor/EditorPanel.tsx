@@ -3,8 +3,9 @@ import type { FileName } from "../../store/types.ts";
 import { Icon } from "../controls/Icon.tsx";
 import { Empty, MaximiseButton, moveBetweenTabs } from "../controls/Panel.tsx";
 import { useActions, useMediaQuery, usePlayground } from "../shell/context.tsx";
+import { bandsOf } from "../verify/bands.ts";
 import { assemblyOf } from "./assembly.ts";
-import { FILE_LABELS, type LineMarks, programMarks, scriptMarks } from "./marks.ts";
+import { FILE_LABELS, type LineMarks, programMarks, scriptMarks, withBands } from "./marks.ts";
 import { type ObjectNames, objectNames, sameNames } from "./object-names.ts";
 import { PlainEditor } from "./PlainEditor.tsx";
 import { ProblemNote } from "./ProblemNote.tsx";
@@ -40,16 +41,17 @@ function useMarks(file: FileId, problems: readonly Problem[]): LineMarks {
   const snapshot = usePlayground((s) => s.run.snapshot);
   const script = usePlayground((s) => s.run.script);
   const last = usePlayground((s) => s.run.events[s.run.position - 1] ?? null);
+  const inspected = usePlayground((s) => (s.view.view === "verify" ? (s.verifier?.program ?? null) : null));
   const coverage = useMemo(() => coverageOf(report), [report]);
-  return useMemo(
-    () =>
-      file === "program"
-        ? programMarks(coverage, problems, snapshot, last)
-        : file === "script"
-          ? scriptMarks(script)
-          : NO_MARKS,
-    [file, coverage, problems, snapshot, last, script],
-  );
+  const verifying = usePlayground((s) => s.view.view === "verify");
+  const program = report?.ok ? (report.programs.find((p) => p.name === inspected) ?? report.programs[0]) : undefined;
+  const bands = useMemo(() => (verifying && program ? bandsOf(program) : null), [verifying, program]);
+  return useMemo(() => {
+    if (file === "script") return scriptMarks(script);
+    if (file === "assembly") return NO_MARKS;
+    if (bands) return withBands(programMarks(coverage, problems, null, null), bands);
+    return programMarks(coverage, problems, snapshot, last);
+  }, [file, coverage, problems, snapshot, last, script, bands]);
 }
 
 /** The note to open: the problem at the cursor, else the first that stops the build. */

@@ -6,7 +6,7 @@ import type { LineCoverage, Problem } from "./problems.ts";
 export interface LineMarks {
   readonly gutter: ReadonlyMap<number, "ok" | "bad">;
   /** Whole-line tints. */
-  readonly tint: ReadonlyMap<number, "error" | "program" | "callback" | "next" | "band">;
+  readonly tint: ReadonlyMap<number, "error" | "program" | "callback" | "next" | `band${1 | 2 | 3 | 4}`>;
   /** Words after the line. */
   readonly after: ReadonlyMap<number, { readonly text: string; readonly tone: "dim" | "good" | "bad" }>;
 }
@@ -34,6 +34,13 @@ export function programMarks(
   if (last?.kind === "value-write" && last.place && last.place.line > 0)
     after.set(last.place.line, { text: `${last.member || "value"} ${last.from} → ${last.to}`, tone: "dim" });
   return { gutter, tint, after };
+}
+
+/** The same marks with washes under lines that have none of their own: what links C to its instructions. */
+export function withBands(marks: LineMarks, bands: ReadonlyMap<number, 1 | 2 | 3 | 4>): LineMarks {
+  const tint = new Map(marks.tint);
+  for (const [line, band] of bands) if (!tint.has(line)) tint.set(line, `band${band}`);
+  return { ...marks, tint };
 }
 
 /** Marks of the script: what has run and returned, what comes next, which expectations hold. */

@@ -1,8 +1,333 @@
-import { Panel } from "../controls/Panel.tsx";
-export function PathsPanel() {
+import { useMemo, useState } from "react";
+import type { ProgramReport, TracePath, VerifierView } from "../../protocol/engine-types.ts";
+import { Picker } from "../controls/Menu.tsx";
+import { Empty, IconButton, MaximiseButton } from "../controls/Panel.tsx";
+import { useActions, usePlayground, useSize } from "../shell/context.tsx";
+import { formatNumber, plural } from "../text/format.ts";
+import { useChoose, useVerifyFocus } from "./verify-state.ts";
+
+/** Beyond this many paths the pruned ones fold into a count. */
+const SHOWN = 40;
+const ROW = 26;
+const LEFT = 210;
+
+function functionAt(program: ProgramReport, insn: number): string {
+  return program.functions.find((f) => insn >= f.start && insn < f.end)?.name ?? program.name;
+}
+
+function endText(path: TracePath, program: ProgramReport): string {
+  switch (path.end) {
+    case "exit":
+      return `exit at ${path.endInsn}, safe`;
+    case "return":
+      return `returns at ${path.endInsn}`;
+    case "pruned":
+      return `pruned at ${path.endInsn}: a state seen before covers it`;
+    case "rejected":
+      return `${path.endInsn}: ${program.errno ?? "refused"}`;
+  }
+}
+
+function pathName(path: TracePath, program: ProgramReport): string {
+  const fn = functionAt(program, path.startInsn);
+  if (path.async)
+    return path.fromInsn === null
+      ? `${fn}: callback`
+      : `${fn}: ${path.parent === null ? "callback" : `from ${path.fromInsn}`}`;
+  return path.fromInsn === null ? `${fn}: from the entry` : `${fn}: from ${path.fromInsn} to ${path.startInsn}`;
+}
+
+export function ProgramPicker() {
+  const report = usePlayground((s) => s.build.report);
+  const { program } = useVerifyFocus();
+  const actions = useActions();
+  if (!report?.ok || report.programs.length < 2 || !program) return null;
   return (
-    <Panel id="PathsPanel" title="PathsPanel">
-      <p />
-    </Panel>
+    <Picker
+      name="Program"
+      value={program.name}
+      mono
+      items={report.programs.map((p) => ({
+        id: p.name,
+        label: <code>{p.name}</code>,
+        text: p.name,
+        hint:
+          p.verdict === "accept" ? "accepted" : p.verdict === "reject" ? `refused, ${p.errno ?? ""}` : "not modelled",
+        checked: p.name === program.name,
+      }))}
+      onChoose={(name) => {
+        actions.setView({ selectedInsn: null });
+        actions.inspectProgram(name);
+      }}
+    />
+  );
+}
+
+export function PathsPanel() {
+  const { program, view, path } = useVerifyFocus();
+  const [table, setTable] = useState(false);
+  const maximised = usePlayground((s) => s.view.maximised === "paths");
+  const stats = program?.stats;
+  return (
+    <section className="panel" data-panel="paths" data-max={maximised} aria-label="Paths">
+      <div className="ph">
+        <h2>Paths</h2>
+        <span className="m">
+          {view && stats
+            ? `in the order explored: ${plural(view.paths.length, "path")}, ${formatNumber(stats.insnsProcessed)} instructions, ${plural(stats.totalStates, "state")}`
+            : null}
+        </span>
+        <Legend />
+        <span className="tools">
+          <ProgramPicker />
+          <IconButton
+            icon="table"
+            label={table ? "Show as picture" : "Show as table"}
+            pressed={table}
+            onClick={() => setTable(!table)}
+          />
+          <MaximiseButton panel="paths" title="the paths" />
+        </span>
+      </div>
+      <div className="pb">
+        {!program ? (
+          <Empty title="Nothing to verify yet">
+            <p>Once the program compiles, every path that the verifier explores is drawn here in its order.</p>
+          </Empty>
+        ) : !view || view.program !== program.name || view.paths.length === 0 ? (
+          <Empty title="No trace of this program">
+            <p>
+              {program.verdict === "unsupported"
+                ? "The verifier met something that is not modelled here."
+                : "The verifier’s steps are made on demand; they appear in a moment."}
+            </p>
+          </Empty>
+        ) : table ? (
+          <PathTable view={view} program={program} />
+        ) : (
+          <PathPicture view={view} program={program} selected={path} />
+        )}
+      </div>
+    </section>
+  );
+}
+
+function Legend() {
+  return (
+    <span className="legend" aria-hidden="true">
+      <span>
+        <svg viewBox="0 0 24 8" aria-hidden="true">
+          <path d="M1 4h22" stroke="var(--goodF)" strokeWidth="3" />
+        </svg>
+        safe
+      </span>
+      <span>
+        <svg viewBox="0 0 24 8" aria-hidden="true">
+          <path d="M1 4h14" stroke="var(--line3)" strokeWidth="3" />
+          <path d="M18 0v8M22 0v8" stroke="var(--line3)" strokeWidth="1.6" />
+        </svg>
+        pruned
+      </span>
+      <span>
+        <svg viewBox="0 0 24 8" aria-hidden="true">
+          <path className="e-p" d="M0 4h24" />
+        </svg>
+        waits on the stack
+      </span>
+      <span>
+        <svg viewBox="0 0 24 8" aria-hidden="true">
+          <path d="M1 4h14" stroke="var(--badF)" strokeWidth="3" />
+          <path d="M20 0l4 4-4 4-4-4z" fill="var(--badF)" />
+        </svg>
+        rejected
+      </span>
+    </span>
+  );
+}
+
+interface Drawn {
+  readonly path: TracePath;
+  readonly y: number;
+  readonly x1: number;
+  readonly x2: number;
+  readonly insns: readonly number[];
+}
+
+function PathPicture(props: {
+  readonly view: VerifierView;
+  readonly program: ProgramReport;
+  readonly selected: number;
+}) {
+  const { view, program, selected } = props;
+  const [ref, size] = useSize<HTMLDivElement>();
+  const choose = useChoose();
+  const drawn = useMemo(() => {
+    const steps = new Map<number, number[]>();
+    for (const step of view.steps) {
+      const list = steps.get(step.path);
+      if (list) list.push(step.insn);
+      else steps.set(step.path, [step.insn]);
+    }
+    const folded = view.paths.length > SHOWN;
+    const kept = folded ? view.paths.filter((p) => p.end !== "pruned" || p.index === selected) : view.paths;
+    const shown = folded && kept.length > SHOWN ? [...kept.slice(0, SHOWN - 12), ...kept.slice(-12)] : kept;
+    const total = Math.max(1, view.steps.length);
+    const unit = Math.max(1, size.width - LEFT - 250) / total;
+    const starts = new Map<number, number>();
+    let at = 0;
+    for (const path of view.paths) {
+      starts.set(path.index, at);
+      at += steps.get(path.index)?.length ?? 0;
+    }
+    const rows = shown.map((path, i): Drawn => {
+      const insns = steps.get(path.index) ?? [];
+      const start = starts.get(path.index) ?? 0;
+      const x1 = LEFT + start * unit;
+      return { path, y: 16 + i * ROW, x1, x2: Math.max(x1 + 10, LEFT + (start + insns.length) * unit), insns };
+    });
+    return { rows, hidden: view.paths.length - shown.length, unit };
+  }, [view, size.width, selected]);
+  const byIndex = new Map(drawn.rows.map((r) => [r.path.index, r]));
+  const width = Math.max(1, size.width);
+  const height = drawn.rows.length * ROW + (drawn.hidden > 0 ? 34 : 12);
+  return (
+    <div className="gscroll scroll" ref={ref}>
+      {/* biome-ignore lint/a11y/noSvgWithoutTitle: a list of labelled paths */}
+      <svg className="paths" role="listbox" aria-label="Explored paths" width={width} height={height}>
+        {drawn.rows.map((row) => {
+          const parent = row.path.parent === null ? undefined : byIndex.get(row.path.parent);
+          if (!parent || row.path.fromInsn === null) return null;
+          const at = parent.insns.lastIndexOf(row.path.fromInsn);
+          const px = at < 0 ? parent.x2 : parent.x1 + (at + 0.5) * drawn.unit;
+          const bad = row.path.end === "rejected";
+          return (
+            <g key={row.path.index}>
+              <path
+                className={bad ? "wait bad" : "wait"}
+                d={`M${px} ${parent.y + 4}V${row.y - 6}q0 6 6 6H${Math.max(px + 8, row.x1)}`}
+              />
+              <circle className={parent.path.end === "rejected" ? "fork bad" : "fork"} cx={px} cy={parent.y} r="4" />
+            </g>
+          );
+        })}
+        {drawn.rows.map((row) => (
+          <PathRow
+            key={row.path.index}
+            row={row}
+            program={program}
+            unit={drawn.unit}
+            width={width}
+            selected={row.path.index === selected}
+            onChoose={() => choose({ path: row.path.index, step: null })}
+          />
+        ))}
+        {drawn.hidden > 0 ? (
+          <text className="fold" x="32" y={height - 12}>
+            and {formatNumber(drawn.hidden)} more paths, most of them pruned
+          </text>
+        ) : null}
+      </svg>
+    </div>
+  );
+}
+
+function PathRow(props: {
+  readonly row: Drawn;
+  readonly program: ProgramReport;
+  readonly unit: number;
+  readonly width: number;
+  readonly selected: boolean;
+  readonly onChoose: () => void;
+}) {
+  const { row, program, unit, selected } = props;
+  const { path, y, x1, x2 } = row;
+  const tone = path.end === "rejected" ? "bad" : path.end === "pruned" ? "pruned" : "good";
+  const text = endText(path, program);
+  const name = pathName(path, program);
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: SVG has no option
+    <g
+      role="option"
+      aria-selected={selected}
+      aria-label={`Path ${path.index + 1}, ${name}, ${text}`}
+      tabIndex={selected ? 0 : -1}
+      className={`path ${tone}${selected ? " on" : ""}`}
+      onClick={props.onChoose}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" || event.key === " ") props.onChoose();
+        else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+          const next =
+            event.key === "ArrowDown"
+              ? event.currentTarget.nextElementSibling
+              : event.currentTarget.previousElementSibling;
+          if (next instanceof SVGGElement && next.classList.contains("path")) {
+            next.focus();
+            next.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+          }
+        } else return;
+        event.preventDefault();
+      }}
+    >
+      <rect className="hit" x="0" y={y - 13} width={props.width} height={ROW} />
+      <text className="no" x="14" y={y + 4}>
+        {path.index + 1}
+      </text>
+      <text className="nm" x="36" y={y + 4}>
+        {name.length > 30 ? `${name.slice(0, 29)}…` : name}
+      </text>
+      <path className="line" d={`M${x1} ${y}H${x2}`} />
+      {unit > 5
+        ? row.insns.slice(1).map((_, i) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: a tick is its place
+            <circle key={i} className="tick" cx={x1 + (i + 1) * unit} cy={y} r="1.1" />
+          ))
+        : null}
+      {path.end === "rejected" ? (
+        <path className="dia" d={`M${x2} ${y - 7}l7 7-7 7-7-7z`} />
+      ) : path.end === "pruned" ? (
+        <path className="bars" d={`M${x2} ${y - 6}v12M${x2 + 4} ${y - 6}v12`} />
+      ) : (
+        <>
+          <circle className="ok" cx={x2} cy={y} r="6" />
+          <path className="tickmark" d={`M${x2 - 2.6} ${y + 0.2}l1.9 2 3.4-4`} />
+        </>
+      )}
+      <text className="end" x={x2 + 13} y={y + 4}>
+        {text}
+      </text>
+    </g>
+  );
+}
+
+function PathTable({ view, program }: { readonly view: VerifierView; readonly program: ProgramReport }) {
+  const choose = useChoose();
+  return (
+    <div className="tablewrap scroll">
+      <table>
+        <caption className="sr">Explored paths</caption>
+        <thead>
+          <tr>
+            <th scope="col" className="n">
+              Path
+            </th>
+            <th scope="col">Begins</th>
+            <th scope="col">Ends</th>
+          </tr>
+        </thead>
+        <tbody>
+          {view.paths.slice(0, 1000).map((path) => (
+            <tr key={path.index}>
+              <td className="n">{path.index + 1}</td>
+              <td>
+                <button type="button" className="lnk" onClick={() => choose({ path: path.index, step: null })}>
+                  {pathName(path, program)}
+                </button>
+              </td>
+              <td className={path.end === "rejected" ? "c-bad" : "t2"}>{endText(path, program)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }

@@ -1,0 +1,126 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { type KeyboardEvent, useEffect, useId, useMemo, useRef } from "react";
+import type { ProgramReport } from "../../protocol/engine-types.ts";
+import { useActions } from "../shell/context.tsx";
+import { useEditorPort } from "../shell/editor-port.tsx";
+import { bandsOf } from "./bands.ts";
+import { shortState } from "./state-text.ts";
+import { useChoose, useVerifyFocus } from "./verify-state.ts";
+import type { WalkStep } from "./walk.ts";
+
+/** Walks of programs without a trace: the instructions in order, with nothing known of states. */
+function plainWalk(program: ProgramReport): readonly WalkStep[] {
+  return program.disassembly.map((line) => ({
+    key: `i${line.insn}`,
+    insn: line.insn,
+    path: 0,
+    frame: 0,
+    before: new Map(),
+    after: null,
+    changed: [],
+    line,
+    jumpedFrom: null,
+  }));
+}
+
+/** Does the instruction read or write the register (or slot)? */
+function touches(step: WalkStep, name: string): boolean {
+  if (step.changed.some(([changed]) => changed === name)) return true;
+  const number = /^R(\d+)$/.exec(name)?.[1];
+  const text = step.line?.text ?? "";
+  if (number !== undefined) return new RegExp(`\\b[rw]${number}\\b`).test(text);
+  const slot = /^fp(-\d+)/.exec(name)?.[1];
+  return slot !== undefined && text.includes(`r10 ${slot})`);
+}
+
+export function InstructionList() {
+  const focus = useVerifyFocus();
+  const { program, register } = focus;
+  const traced = focus.walk.length > 0;
+  const walk = useMemo(() => (traced || !program ? focus.walk : plainWalk(program)), [traced, focus.walk, program]);
+  const bands = useMemo(() => (program ? bandsOf(program) : new Map()), [program]);
+  const scroller = useRef<HTMLDivElement>(null);
+  const choose = useChoose();
+  const actions = useActions();
+  const port = useEditorPort();
+  const base = useId();
+  const step = traced ? focus.step : -1;
+  const virtualizer = useVirtualizer({
+    count: walk.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (i) => (walk[i]?.jumpedFrom !== null && walk[i]?.jumpedFrom !== undefined ? 38 : 19),
+    overscan: 20,
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: follows the selection, not the measuring
+  useEffect(() => {
+    if (step >= 0) virtualizer.scrollToIndex(step, { align: "auto" });
+  }, [step, walk]);
+  const go = (index: number) => {
+    const to = walk[Math.max(0, Math.min(walk.length - 1, index))];
+    if (!to || !program) return;
+    choose({ step: Math.max(0, Math.min(walk.length - 1, index)) });
+    actions.setView({ selectedInsn: { program: program.name, insn: to.insn } });
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const steps: Record<string, number> = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: 20, PageUp: -20 };
+    if (event.key in steps) go(step + (steps[event.key] ?? 0));
+    else if (event.key === "Home") go(0);
+    else if (event.key === "End") go(walk.length - 1);
+    else if (event.key === "Enter") {
+      const line = walk[step]?.line?.line;
+      if (line) port.current?.reveal("program", line);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  const refused = program?.rejection?.insn ?? null;
+  return (
+    <div className="ins scroll" ref={scroller}>
+      <div
+        role="listbox"
+        tabIndex={0}
+        aria-label="Instructions of the path"
+        aria-activedescendant={step >= 0 ? `${base}-${step}` : undefined}
+        style={{ height: virtualizer.getTotalSize(), position: "relative" }}
+        onKeyDown={onKeyDown}
+      >
+        {virtualizer.getVirtualItems().map((item) => {
+          const at = walk[item.index];
+          if (!at) return null;
+          const error = at.insn === refused && item.index === walk.length - 1;
+          const dim = register !== null && !touches(at, register);
+          const shown = at.changed.slice(0, 2).map(([name, text]) => `${name}=${shortState(text)}`);
+          const band = at.line ? bands.get(at.line.line) : undefined;
+          return (
+            // biome-ignore lint/a11y/useFocusableInteractive: focus stays on the list, which names its active descendant
+            // biome-ignore lint/a11y/useKeyWithClickEvents: the list handles the keys
+            <div
+              key={at.key}
+              id={`${base}-${item.index}`}
+              role="option"
+              aria-selected={item.index === step}
+              className="inw"
+              style={{ transform: `translateY(${item.start}px)` }}
+              onClick={() => go(item.index)}
+              onDoubleClick={() => at.line && at.line.line > 0 && port.current?.reveal("program", at.line.line)}
+            >
+              {at.jumpedFrom === null ? null : (
+                <div className="jmp">
+                  {at.jumpedFrom} → {at.insn}
+                </div>
+              )}
+              <div
+                className={`in${band ? ` b${band}` : ""}${error ? " er" : ""}${item.index === step ? " on" : ""}${dim ? " dim" : ""}${register !== null && !dim ? " dep" : ""}`}
+              >
+                <span className="a">{at.insn}</span>
+                <span className="c">{at.line && at.line.line > 0 ? at.line.line : ""}</span>
+                <span className="x">{at.line?.text ?? "?"}</span>
+                <span className="s">{error ? (program?.errno ?? "refused") : shown.join(", ")}</span>
+              </div>
+            </div>
+          );
+        })}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,136 @@
+import { Icon } from "../controls/Icon.tsx";
+import { Empty } from "../controls/Panel.tsx";
+import { Words, withFix } from "../editor/ProblemNote.tsx";
+import { lineOfInsn } from "../editor/problems.ts";
+import { useActions, usePlayground, useReadState } from "../shell/context.tsx";
+import { useEditorPort } from "../shell/editor-port.tsx";
+import { formatNumber } from "../text/format.ts";
+import { useVerifyFocus } from "./verify-state.ts";
+
+/** Cause first, then the kernel's own line, the chain of causes, and a fix when one is known. */
+export function VerdictCard() {
+  const { program } = useVerifyFocus();
+  const report = usePlayground((s) => s.build.report);
+  const actions = useActions();
+  const read = useReadState();
+  const port = useEditorPort();
+  if (report && !report.ok)
+    return (
+      <section className="panel errbar" aria-label="Verdict">
+        <div className="card scroll">
+          <div className="ct">
+            <h3>{report.stage === "compile" ? "The program does not compile" : "The object does not load"}</h3>
+          </div>
+          <p className="ker">{report.message}</p>
+          <p className="t2">The verifier sees a program only once it compiles and loads.</p>
+        </div>
+      </section>
+    );
+  if (!program)
+    return (
+      <section className="panel" aria-label="Verdict">
+        <div className="pb">
+          <Empty title="No verdict yet">
+            <p>Build the program, and what Linux 6.18 says of it stands here.</p>
+          </Empty>
+        </div>
+      </section>
+    );
+  if (program.verdict === "accept")
+    return (
+      <section className="panel okbar" aria-label="Verdict">
+        <div className="card scroll">
+          <div className="ct">
+            <Icon name="check" />
+            <h3>
+              <code>{program.name}</code> is accepted
+            </h3>
+          </div>
+          <dl className="kv">
+            <dt>Processed</dt>
+            <dd>{formatNumber(program.stats.insnsProcessed)} instructions, limit 1 000 000</dd>
+            <dt>States</dt>
+            <dd>
+              {formatNumber(program.stats.totalStates)} in all, {formatNumber(program.stats.peakStates)} at most kept
+            </dd>
+            <dt>Stack</dt>
+            <dd>{program.functions.map((f) => `${f.name} ${f.stackDepth} bytes`).join(", ")}</dd>
+          </dl>
+        </div>
+      </section>
+    );
+  const refused = program.verdict === "reject";
+  const line = lineOfInsn(program, program.rejection?.insn ?? null);
+  const explanation = program.explanation;
+  const edit = explanation?.fix?.edit ?? null;
+  const goTo = (insn: number | null, at: number | null) => {
+    if (insn !== null) actions.setView({ selectedInsn: { program: program.name, insn } });
+    if (at) port.current?.reveal("program", at);
+  };
+  const title =
+    explanation?.title.replace(/ here$/, "") ??
+    (refused ? `The verifier refuses ${program.name}` : "Not modelled here");
+  return (
+    <section className={refused ? "panel errbar" : "panel"} aria-label="Verdict">
+      <div className="card scroll">
+        <div className="ct">
+          <h3>
+            <Words text={line > 0 ? `${title} on line ${line}` : title} />
+          </h3>
+          <span className="e">{program.errno}</span>
+        </div>
+        {program.errorLine ? <p className="ker">{program.errorLine}</p> : null}
+        {explanation && explanation.causes.length > 0 ? (
+          <ol className="chain">
+            {explanation.causes.map((cause, i) => (
+              <li key={`${cause.insn}${cause.text}`} className={i === explanation.causes.length - 1 ? "x" : ""}>
+                <span className="nn" aria-hidden="true">
+                  {i + 1}
+                </span>
+                {cause.line !== null || cause.insn !== null ? (
+                  <button type="button" className="wh" onClick={() => goTo(cause.insn, cause.line)}>
+                    {cause.line === null ? "" : `line ${cause.line}`}
+                    {cause.line !== null && cause.insn !== null ? ", " : ""}
+                    {cause.insn === null ? "" : `at ${cause.insn}`}
+                  </button>
+                ) : (
+                  <span className="wh" />
+                )}
+                <span>
+                  <Words text={cause.text} />
+                </span>
+              </li>
+            ))}
+          </ol>
+        ) : null}
+        {explanation?.fix ? (
+          <>
+            <p className="t3 fixlab">
+              {explanation.fix.text}
+              {edit ? `, before line ${edit.line}` : ""}
+            </p>
+            {edit ? (
+              <div className="fix">
+                <pre className="diff">
+                  {edit.insert
+                    .replace(/\n$/, "")
+                    .split("\n")
+                    .map((text) => `+ ${text}`)
+                    .join("\n")}
+                </pre>
+                <button
+                  type="button"
+                  className="mini"
+                  onClick={() => actions.editProgram(withFix(read().source.program, edit))}
+                >
+                  <Icon name="check" />
+                  Apply
+                </button>
+              </div>
+            ) : null}
+          </>
+        ) : null}
+      </div>
+    </section>
+  );
+}
