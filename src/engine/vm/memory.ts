@@ -1,0 +1,223 @@
+/**
+ * The one linear memory of the guest. A guest address is {@link GUEST_BASE} plus an offset below 2^32, so that it looks like a
+ * kernel pointer and costs nothing to translate. Beside the bytes lies a shadow, one byte per 8 bytes of memory, that says what
+ * may be accessed: freed memory, red zones and read-only data are found at the access, as KASAN finds them.
+ */
+export const GUEST_HIGH = 0xffff8881 | 0;
+export const GUEST_BASE = 0xffff_8881_0000_0000n;
+
+/** Shadow byte: the low 4 bits count the accessible bytes of the granule (0..8), the others mark what slows an access down. */
+export const SHADOW_READ_ONLY = 0x10;
+/** Stores are reported to the kernel (map values). */
+export const SHADOW_WATCHED = 0x20;
+/** Loads and stores are translated (program contexts). */
+export const SHADOW_CONTEXT = 0x40;
+
+export type MemoryKind = "map-value" | "map" | "timer" | "stack" | "context" | "packet" | "record" | "kernel";
+
+export interface MemoryObject {
+  readonly start: number;
+  /** bytes asked for */
+  readonly size: number;
+  /** bytes of the block behind it */
+  readonly block: number;
+  kind: MemoryKind;
+  label: string;
+  /** Node of the reference graph that the memory belongs to. */
+  node: string | null;
+  /** Virtual ns; null while it lives. */
+  freedAt: number | null;
+}
+
+export interface MemoryCheckpoint {
+  readonly bytes: Uint8Array;
+  readonly shadow: Uint8Array;
+  readonly top: number;
+  readonly used: number;
+  readonly objects: ReadonlyMap<number, MemoryObject>;
+  readonly starts: readonly number[];
+  readonly quarantine: readonly number[];
+  readonly quarantined: number;
+  readonly free: ReadonlyMap<number, readonly number[]>;
+}
+
+const FIRST = 0x1_0000;
+const RED_ZONE = 16;
+const INITIAL = 1 << 20;
+/** Freed memory rests this long (bytes freed since) before it is handed out again, so that a late use is seen as one. */
+const QUARANTINE = 1 << 20;
+
+export class GuestMemory {
+  bytes: Uint8Array = new Uint8Array(INITIAL);
+  view: DataView = new DataView(this.bytes.buffer);
+  shadow: Uint8Array = new Uint8Array(INITIAL >>> 3);
+  /** Bytes that may be handed out in all; a request beyond it fails as -ENOMEM. */
+  readonly limit: number;
+  #top = FIRST;
+  #used = 0;
+  #objects = new Map<number, MemoryObject>();
+  /** Starts of all blocks ever carved, ascending. */
+  #starts: number[] = [];
+  #quarantine: number[] = [];
+  #quarantined = 0;
+  #free = new Map<number, number[]>();
+
+  constructor(limit = 1 << 30) {
+    this.limit = limit;
+  }
+
+  /** Zeroed memory at an 8-aligned offset, or null when the limit is reached. `mode` is a sum of SHADOW marks. */
+  allocate(size: number, kind: MemoryKind, label: string, node: string | null, mode = 0): number | null {
+    const block = Math.max(8, (size + 7) & ~7);
+    const reused = this.#free.get(block)?.pop();
+    let start: number;
+    if (reused !== undefined) {
+      start = reused;
+    } else {
+      if (size > this.limit || this.#top + block + RED_ZONE > this.limit) return null;
+      start = this.#top;
+      this.#top += block + RED_ZONE;
+      this.#grow(this.#top);
+      this.#starts.push(start);
+    }
+    this.#used += block;
+    this.bytes.fill(0, start, start + block);
+    this.#objects.set(start, { start, size, block, kind, label, node, freedAt: null });
+    this.expose(start, size, mode);
+    return start;
+  }
+
+  /** Marks [start, start + size) as accessible; `start` must be 8-aligned. */
+  expose(start: number, size: number, mode = 0): void {
+    const whole = size >>> 3;
+    this.shadow.fill(mode | 8, start >>> 3, (start >>> 3) + whole);
+    const rest = size & 7;
+    if (rest !== 0) this.shadow[(start >>> 3) + whole] = mode | rest;
+  }
+
+  /** Makes every access to [start, start + size) a fault. */
+  poison(start: number, size: number): void {
+    this.shadow.fill(0, start >>> 3, (start + size + 7) >>> 3);
+  }
+
+  /** Gives memory back: from now on an access is a use after free. */
+  free(start: number, now: number): void {
+    const object = this.#objects.get(start);
+    if (object === undefined || object.freedAt !== null) return;
+    object.freedAt = now;
+    this.poison(start, object.block);
+    this.#used -= object.block;
+    this.#quarantine.push(start);
+    this.#quarantined += object.block;
+    while (this.#quarantined > QUARANTINE && this.#quarantine.length > 1) {
+      const oldest = this.#quarantine.shift() as number;
+      const block = this.#objects.get(oldest)?.block ?? 8;
+      this.#quarantined -= block;
+      const list = this.#free.get(block);
+      if (list) list.push(oldest);
+      else this.#free.set(block, [oldest]);
+    }
+  }
+
+  /** The object that an offset lies in, or in whose red zone it lies; null below and above all. */
+  objectAt(offset: number): MemoryObject | null {
+    let low = 0;
+    let high = this.#starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#starts[middle] as number) <= offset) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) return null;
+    const object = this.#objects.get(this.#starts[low - 1] as number);
+    return object !== undefined && offset < object.start + object.block + RED_ZONE ? object : null;
+  }
+
+  /** Bytes in use. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** True when all bytes may be read. */
+  readable(start: number, size: number): boolean {
+    if (size === 0) return true;
+    if (start < 0 || start + size > this.#top) return false;
+    for (let at = start; at < start + size; ) {
+      const mark = this.shadow[at >>> 3] as number;
+      const end = (at & ~7) + (mark & 15);
+      const want = Math.min((at & ~7) + 8, start + size);
+      if (want > end) return false;
+      at = want;
+    }
+    return true;
+  }
+
+  writable(start: number, size: number): boolean {
+    if (!this.readable(start, size)) return false;
+    for (let granule = start >>> 3; granule <= (start + size - 1) >>> 3; granule++) {
+      if (((this.shadow[granule] as number) & SHADOW_READ_ONLY) !== 0) return false;
+    }
+    return true;
+  }
+
+  readU64(offset: number): bigint {
+    return this.view.getBigUint64(offset, true);
+  }
+
+  writeU64(offset: number, value: bigint): void {
+    this.view.setBigUint64(offset, BigInt.asUintN(64, value), true);
+  }
+
+  slice(start: number, size: number): Uint8Array {
+    return this.bytes.slice(start, start + size);
+  }
+
+  checkpoint(): MemoryCheckpoint {
+    const objects = new Map<number, MemoryObject>();
+    for (const [start, object] of this.#objects) objects.set(start, { ...object });
+    return {
+      bytes: this.bytes.slice(0, this.#top),
+      shadow: this.shadow.slice(0, (this.#top >>> 3) + 1),
+      top: this.#top,
+      used: this.#used,
+      objects,
+      starts: this.#starts.slice(),
+      quarantine: this.#quarantine.slice(),
+      quarantined: this.#quarantined,
+      free: new Map([...this.#free].map(([size, list]) => [size, list.slice()])),
+    };
+  }
+
+  restore(from: MemoryCheckpoint): void {
+    this.#grow(from.top);
+    this.bytes.fill(0);
+    this.bytes.set(from.bytes);
+    this.shadow.fill(0);
+    this.shadow.set(from.shadow);
+    this.#top = from.top;
+    this.#used = from.used;
+    this.#objects = new Map([...from.objects].map(([start, object]) => [start, { ...object }]));
+    this.#starts = from.starts.slice();
+    this.#quarantine = from.quarantine.slice();
+    this.#quarantined = from.quarantined;
+    this.#free = new Map([...from.free].map(([size, list]) => [size, list.slice()]));
+  }
+
+  #grow(top: number): void {
+    if (top + 8 <= this.bytes.length) return;
+    let size = this.bytes.length;
+    while (size < top + 8) size *= 2;
+    const bytes = new Uint8Array(size);
+    bytes.set(this.bytes);
+    const shadow = new Uint8Array(size >>> 3);
+    shadow.set(this.shadow);
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer);
+    this.shadow = shadow;
+  }
+}
+
+/** The address of an offset, as a program sees it. */
+export function guestAddress(offset: number): bigint {
+  return GUEST_BASE + BigInt(offset);
+}
