@@ -63,7 +63,7 @@ function readSections(bytes: Uint8Array, view: DataView): Result<ElfSection[], s
     if (offset + inFile > BigInt(bytes.length) && inFile > 0n) {
       return err(`the ELF file is cut off: section ${index} lies beyond its end`);
     }
-    if (size > 0x7fffffffn) return err(`section ${index} of the ELF file is larger than 2 GiB`);
+    if (size > 0x10000000n) return err(`section ${index} of the ELF file is larger than 256 MiB`);
     sections.push({
       index,
       nameOffset: view.getUint32(at, true),

@@ -17,6 +17,12 @@ export interface MapSpec {
   /** Types in the collection's BTF; 0 when there is none. */
   readonly keyType: BtfId;
   readonly valueType: BtfId;
+  /**
+   * Types that C declares, also where libbpf keeps them from the kernel (queues, stacks, maps of maps); for showing entries.
+   * Absent when they are {@link keyType} and {@link valueType}.
+   */
+  readonly declaredKeyType?: BtfId;
+  readonly declaredValueType?: BtfId;
   /** Template of the inner maps of a map in map. */
   readonly inner: MapSpec | null;
   /** Set for the maps made of global data; `contents` is then the section's initial image, of `valueSize` bytes. */
