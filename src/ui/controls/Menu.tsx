@@ -98,6 +98,8 @@ function FloatingList({ anchor, label, items, kind, onChoose, onClose }: ListPro
   };
 
   return createPortal(
+    // biome-ignore lint/a11y/noStaticElementInteractions: the role is one of ROLES
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is one of ROLES
     <div
       ref={list}
       className="menu scroll"
@@ -115,7 +117,7 @@ function FloatingList({ anchor, label, items, kind, onChoose, onClose }: ListPro
               {item.group}
             </div>
           ) : null}
-          {/* biome-ignore lint/a11y/useFocusableInteractive: focus stays on the list, which names its active descendant */}
+          {/* biome-ignore lint/a11y/noStaticElementInteractions: the role is one of ROLES */}
           <div
             id={`${base}-${index}`}
             role={roles.item}

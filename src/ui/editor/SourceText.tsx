@@ -16,7 +16,7 @@ export function SourceText(props: {
     [props.language, props.text, props.names],
   );
   return (
-    <pre className="ed scroll" aria-label={props.label}>
+    <pre className="ed scroll" role="group" aria-label={props.label}>
       {lines.map((spans, i) => {
         const no = i + 1;
         const tint = props.marks.tint.get(no);

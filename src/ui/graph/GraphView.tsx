@@ -119,7 +119,6 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
           </span>
         ))}
       </div>
-      {/* biome-ignore lint/a11y/noSvgWithoutTitle: it is a group of labelled nodes */}
       <svg
         className={near ? "graph dim" : "graph"}
         role="group"
@@ -138,7 +137,6 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
           const timer = timerOf(snapshot, box.node);
           const words = nodeWords(box.node, timer, snapshot.now);
           return (
-            // biome-ignore lint/a11y/useSemanticElements: SVG has no button
             <g
               key={box.node.id}
               data-node={box.node.id}

@@ -111,7 +111,6 @@ export function EventList() {
           const event = events[item.index];
           if (!event) return null;
           return (
-            // biome-ignore lint/a11y/useFocusableInteractive: focus stays on the list, which names its active descendant
             // biome-ignore lint/a11y/useKeyWithClickEvents: the list handles the keys
             <div
               key={item.key}

@@ -223,7 +223,6 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
           });
           const changed = before !== null && row.lastWrite !== null && row.lastWrite.seq >= before;
           return (
-            // biome-ignore lint/a11y/useFocusableInteractive: cells inside carry the focus
             <div
               key={item.key}
               role="row"
@@ -410,7 +409,11 @@ function AddRow(props: {
     <form
       className="mt-form"
       onSubmit={submit}
-      onKeyDown={(e) => e.key === "Escape" && (e.stopPropagation(), setOpen(false))}
+      onKeyDown={(e) => {
+        if (e.key !== "Escape") return;
+        e.stopPropagation();
+        setOpen(false);
+      }}
     >
       <input
         // biome-ignore lint/a11y/noAutofocus: opened by the visitor's own click

@@ -8,7 +8,7 @@ export interface Holder {
   readonly node: NodeId;
 }
 
-function describe(graph: GraphSnapshot, id: NodeId, names: Names): { name: string; why: string } {
+function wordsFor(graph: GraphSnapshot, id: NodeId, names: Names): { name: string; why: string } {
   const node = graph.nodes.find((n) => n.id === id);
   const kind = node?.kind ?? id.split(":")[0];
   switch (kind) {
@@ -43,10 +43,10 @@ export function holdersOf(graph: GraphSnapshot, target: NodeId, names: Names): r
   const edges = graph.edges.filter((e) => e.to === target && e.kind !== "points");
   const timers = edges.filter((e) => graph.nodes.find((n) => n.id === e.from)?.kind === "timer");
   const others = edges.filter((e) => !timers.includes(e));
-  const holders = others.map((e) => ({ kind: e.kind, node: e.from, ...describe(graph, e.from, names) }));
+  const holders = others.map((e) => ({ kind: e.kind, node: e.from, ...wordsFor(graph, e.from, names) }));
   const first = timers[0];
   if (timers.length === 1 && first)
-    holders.push({ kind: first.kind, node: first.from, ...describe(graph, first.from, names) });
+    holders.push({ kind: first.kind, node: first.from, ...wordsFor(graph, first.from, names) });
   else if (first)
     holders.push({
       kind: first.kind,

@@ -69,7 +69,6 @@ function CpuStepper() {
   const cpus = usePlayground((s) => s.source.settings.cpus);
   const actions = useActions();
   return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be laid out in one line of the header
     <span className="ctl stepper" role="group" aria-label="CPUs">
       <span className="k">CPUs</span>
       <button
@@ -121,7 +120,7 @@ export function PrimaryButton() {
     >
       <Icon name="run" />
       Run
-      {status === "paused" ? null : <kbd aria-hidden="true">Ctrl ↵</kbd>}
+      {status === "paused" ? null : <kbd>Ctrl ↵</kbd>}
     </button>
   );
 }

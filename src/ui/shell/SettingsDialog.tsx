@@ -23,7 +23,6 @@ function Choice<T extends string | number>(props: {
             <button
               key={option.value}
               type="button"
-              // biome-ignore lint/a11y/useSemanticElements: a segmented control has no native element
               role="radio"
               aria-checked={option.value === props.value}
               tabIndex={option.value === props.value ? 0 : -1}

@@ -277,11 +277,11 @@ export function RefLane({ timeline, width, x, snapshot, position, y, h, node }: 
       <path className="refa" d={`${d}V${y + h - 6}H0Z`} />
       <path className="refs" d={d} />
       {last ? <path className="refs f" d={`M${nowX} ${level(last.value)}H${width + 14}`} /> : null}
-      {[...steps].reverse().map((step, i) => {
+      {[...steps].reverse().map((step) => {
         const at = x(step.at) + 6;
         if (at < 0 || at > nowX - 14 || !label.ask(at - 4, at + 30)) return null;
         return (
-          <text key={`${step.seq}-${i}`} className="lb u" x={at} y={level(step.value) + 12}>
+          <text key={step.seq} className="lb u" x={at} y={level(step.value) + 12}>
             {step.value}
           </text>
         );

@@ -92,7 +92,6 @@ export function InstructionList() {
           const shown = at.changed.slice(0, 2).map(([name, text]) => `${name}=${shortState(text)}`);
           const band = at.line ? bands.get(at.line.line) : undefined;
           return (
-            // biome-ignore lint/a11y/useFocusableInteractive: focus stays on the list, which names its active descendant
             // biome-ignore lint/a11y/useKeyWithClickEvents: the list handles the keys
             <div
               key={at.key}

@@ -33,7 +33,14 @@ export function LogView({ program }: { readonly program: ProgramReport }) {
   };
   return (
     <div className="logwrap">
-      <div className="log scroll" ref={scroller} role="log" aria-label={`Verifier log of ${program.name}`} tabIndex={0}>
+      <div
+        className="log scroll"
+        ref={scroller}
+        role="region"
+        aria-label={`Verifier log of ${program.name}`}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
+        tabIndex={0}
+      >
         <div style={{ height: virtualizer.getTotalSize(), position: "relative", minWidth: "max-content" }}>
           {virtualizer.getVirtualItems().map((item) => {
             const line = lines[item.index] ?? "";

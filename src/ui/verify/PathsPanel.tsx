@@ -192,7 +192,7 @@ function PathPicture(props: {
   const height = drawn.rows.length * ROW + (drawn.hidden > 0 ? 34 : 12);
   return (
     <div className="gscroll scroll" ref={ref}>
-      {/* biome-ignore lint/a11y/noSvgWithoutTitle: a list of labelled paths */}
+      {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: SVG draws the list, its paths are the options */}
       <svg className="paths" role="listbox" aria-label="Explored paths" width={width} height={height}>
         {drawn.rows.map((row) => {
           const parent = row.path.parent === null ? undefined : byIndex.get(row.path.parent);
@@ -245,7 +245,6 @@ function PathRow(props: {
   const text = endText(path, program);
   const name = pathName(path, program);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: SVG has no option
     <g
       role="option"
       aria-selected={selected}
