@@ -1,0 +1,37 @@
+/**
+ * The kernel as the layers above see it.
+ *
+ * ```ts
+ * const kernel = new Kernel({ policy: "uref", cpus: 2, hz: 250, seed: 1, insnCost: 0, watch: true }, (event) => events.push(event));
+ * const process = kernel.openProcess("main");
+ * const map = kernel.call(process, { name: "map-create", spec, btf, dialect }).retval;       // an fd
+ * const view = kernel.verifierEnvironment(process);                                          // for verify()
+ * const prog = kernel.call(process, { name: "prog-load", program, section }).retval;
+ * const run = kernel.call(process, { name: "prog-run", fd: prog, data, context: null, repeat: 1 }, 0);
+ * kernel.advance(10_000_000, 1e9);
+ * ```
+ *
+ * Long runs go in slices: `start` a task, then `run(task, fuel)` until it says "done". The explorer and the stepper use
+ * `choices()` and `step(choice)` instead: one atomic step of one task at a time.
+ */
+export type { Syscall, SyscallName } from "./calls.ts";
+export type { EventPlace, KernelEvent, KernelEventBody, NodeId, Oops, TimerId } from "./event-types.ts";
+export { Kernel, type KernelCheckpoint } from "./kernel.ts";
+export type { Choice, RunStatus } from "./schedule.ts";
+export type {
+  BpfMap,
+  Cpu,
+  FileTarget,
+  Holders,
+  KernelSettings,
+  KernelState,
+  Link,
+  LoadedProgram,
+  Process,
+  SyscallResult,
+  Task,
+  Timer,
+} from "./state.ts";
+export { type MapEntry, mapEntries } from "./views.ts";
+export { type QueuedTimer, queuedTimers, timerExpiry, timerState, wheelPlaceOf } from "./views.ts";
+export { leakedLoops, type ReferenceEdge, referenceEdges } from "./reference-graph.ts";

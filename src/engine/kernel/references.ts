@@ -1,0 +1,55 @@
+import type { NodeId } from "./event-types.ts";
+import type { Kernel } from "./kernel.ts";
+import type { FileTarget, Holders } from "./state.ts";
+
+/** Number of references, as the kernel's refcnt. */
+export const refcnt = (holders: Holders): number => holders.size;
+
+/** Number of user references (fds and pins), as the kernel's usercnt. */
+export function usercnt(holders: Holders): number {
+  let n = 0;
+  for (const holder of holders.values()) if (holder.user) n++;
+  return n;
+}
+
+export const nodeOf = (target: FileTarget): NodeId => `${target.kind}:${target.id}`;
+
+function holdersOf(kernel: Kernel, target: FileTarget): Holders | null {
+  const { maps, programs, links } = kernel.state;
+  switch (target.kind) {
+    case "map":
+      return maps.get(target.id)?.holders ?? null;
+    case "prog":
+      return programs.get(target.id)?.holders ?? null;
+    case "link":
+      return links.get(target.id)?.holders ?? null;
+  }
+}
+
+/** Takes a reference in the name of `holder`. A user reference (bpf_map_inc_with_uref) counts in both counts. */
+export function hold(kernel: Kernel, target: FileTarget, holder: NodeId, user = false): void {
+  const holders = holdersOf(kernel, target);
+  if (holders === null || holders.has(holder)) return;
+  holders.set(holder, { user });
+  const node = nodeOf(target);
+  kernel.emit({ kind: "hold", holder, target: node, count: "ref", value: refcnt(holders) });
+  if (user && target.kind === "map") {
+    kernel.emit({ kind: "hold", holder, target: node, count: "user", value: usercnt(holders) });
+  }
+}
+
+/** Gives a reference back; the last one starts what follows (bpf_map_put_with_uref, bpf_prog_put). */
+export function release(kernel: Kernel, target: FileTarget, holder: NodeId): void {
+  const holders = holdersOf(kernel, target);
+  const held = holders?.get(holder);
+  if (holders === null || held === undefined) return;
+  holders.delete(holder);
+  const node = nodeOf(target);
+  if (held.user && target.kind === "map") {
+    const users = usercnt(holders);
+    kernel.emit({ kind: "release", holder, target: node, count: "user", value: users });
+    if (users === 0) kernel.onLastUserReference(target.id);
+  }
+  kernel.emit({ kind: "release", holder, target: node, count: "ref", value: refcnt(holders) });
+  if (refcnt(holders) === 0) kernel.onUnreferenced(target);
+}
