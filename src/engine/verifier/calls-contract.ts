@@ -55,12 +55,12 @@ export interface CallsHalf {
   checkTypedAccess(walk: Walk, regno: number, off: number, size: number, write: boolean): Reg | null;
   /** `cannot write into packet` where the program type may only read. */
   canWritePacket(program: VerifierProgram): boolean;
-  /** Name (`bpf_timer`) of a special field of the map's value in [start, end), null: none. */
-  specialFieldIn(map: VerifierMap, start: number, end: number): string | null;
+  /** Name (`bpf_timer`) of a special field of the map's value in [start, end), null: none. The program's dialect sizes the timer. */
+  specialFieldIn(program: VerifierProgram, map: VerifierMap, start: number, end: number): string | null;
   /** The value holds a spin lock: its pointers keep their id after the null check. */
   hasSpinLock(map: VerifierMap): boolean;
   /** The value holds a timer, work queue or task work: inner-map pointers carry a uid. */
-  needsMapUid(map: VerifierMap): boolean;
+  needsMapUid(program: VerifierProgram, map: VerifierMap): boolean;
   /** At exit of frame 0, tail call, LD_ABS, bpf_throw: locks, references, irq, rcu, preempt. `prefix` as printed. */
   checkResourceLeaks(walk: Walk, prefix: string): boolean;
   /** Exit of the outermost frame: r0 by program type, async callback, or global function. Readability included. */
@@ -74,5 +74,4 @@ export interface CallsHalf {
   destroyStackObject(walk: Walk, frame: Frame, slot: number): boolean;
   /** A non-null `map_value` made from the null check of an outer lookup becomes `map_ptr`, etc. */
   afterNullCheck(walk: Walk, state: VerifierState, reg: Reg): Reg;
-  /** `iter_num(ref_id=1,state=active,depth=0)`, `dynptr_ringbuf(…)`. */
 }

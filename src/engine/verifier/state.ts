@@ -322,7 +322,10 @@ export interface Walk {
    * contents (REG_UNKNOWN for stores), or null when rejected.
    */
   accessMemory(regno: number, off: number, size: number, write: boolean, value: number, strict: boolean): Reg | null;
-  /** Bounds of a map value access, messages included; checks special fields too. `how` selects the special-field exemptions. */
+  /**
+   * Bounds of a map value access, messages included; checks special fields too. `off` here and in the checks below counts from the
+   * register, as in {@link accessMemory}: its own fixed offset is added inside (helpers pass 0).
+   */
   checkMapRegion(regno: number, off: number, size: number, zeroSize: boolean, helper: boolean): boolean;
   /** `invalid access to map value/key/memory` and the min/max value lines. */
   checkMemRegion(regno: number, off: number, size: number, memSize: number, zeroSize: boolean): boolean;
