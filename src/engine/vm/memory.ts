@@ -1,3 +1,6 @@
+import { InternalError } from "../base/errors.ts";
+import type { WasmMemory } from "./wasm-host.ts";
+
 /**
  * The one linear memory of the guest. A guest address is {@link GUEST_BASE} plus an offset below 2^32, so that it looks like a
  * kernel pointer and costs nothing to translate. Beside the bytes lies a shadow, one byte per 8 bytes of memory, that says what
@@ -41,16 +44,21 @@ export interface MemoryCheckpoint {
   readonly free: ReadonlyMap<number, readonly number[]>;
 }
 
+/** Nothing is allocated below: the null page, and room for what compiled code and its host exchange. */
 const FIRST = 0x1_0000;
+/** In linear memory: where the shadow begins (u32). Compiled code finds it through this. */
+export const SHADOW_POINTER = 0x100;
 const RED_ZONE = 16;
 const INITIAL = 1 << 20;
 /** Freed memory rests this long (bytes freed since) before it is handed out again, so that a late use is seen as one. */
 const QUARANTINE = 1 << 20;
 
 export class GuestMemory {
-  bytes: Uint8Array = new Uint8Array(INITIAL);
-  view: DataView = new DataView(this.bytes.buffer);
-  shadow: Uint8Array = new Uint8Array(INITIAL >>> 3);
+  bytes: Uint8Array = new Uint8Array(0);
+  view: DataView = new DataView(new ArrayBuffer(0));
+  shadow: Uint8Array = new Uint8Array(0);
+  /** The linear memory of compiled code that holds bytes and, behind them, shadow; null when there is none. */
+  readonly linear: WasmMemory | null;
   /** Bytes that may be handed out in all; a request beyond it fails as -ENOMEM. */
   readonly limit: number;
   #top = FIRST;
@@ -62,8 +70,10 @@ export class GuestMemory {
   #quarantined = 0;
   #free = new Map<number, number[]>();
 
-  constructor(limit = 1 << 30) {
+  constructor(limit = 1 << 30, linear: WasmMemory | null = null) {
     this.limit = limit;
+    this.linear = linear;
+    if (!this.#resize(INITIAL)) throw new InternalError("no room for guest memory");
   }
 
   /** Zeroed memory at an 8-aligned offset, or null when the limit is reached. `mode` is a sum of SHADOW marks. */
@@ -76,8 +86,8 @@ export class GuestMemory {
     } else {
       if (size > this.limit || this.#top + block + RED_ZONE > this.limit) return null;
       start = this.#top;
-      this.#top += block + RED_ZONE;
-      this.#grow(this.#top);
+      if (!this.#grow(start + block + RED_ZONE)) return null;
+      this.#top = start + block + RED_ZONE;
       this.#starts.push(start);
     }
     this.#used += block;
@@ -189,9 +199,10 @@ export class GuestMemory {
   }
 
   restore(from: MemoryCheckpoint): void {
-    this.#grow(from.top);
+    if (!this.#grow(from.top)) throw new InternalError("no room for a checkpoint's memory");
     this.bytes.fill(0);
     this.bytes.set(from.bytes);
+    this.view.setUint32(SHADOW_POINTER, this.bytes.length, true);
     this.shadow.fill(0);
     this.shadow.set(from.shadow);
     this.#top = from.top;
@@ -203,17 +214,34 @@ export class GuestMemory {
     this.#free = new Map([...from.free].map(([size, list]) => [size, list.slice()]));
   }
 
-  #grow(top: number): void {
-    if (top + 8 <= this.bytes.length) return;
+  #grow(top: number): boolean {
+    if (top + 8 <= this.bytes.length) return true;
     let size = this.bytes.length;
     while (size < top + 8) size *= 2;
-    const bytes = new Uint8Array(size);
-    bytes.set(this.bytes);
-    const shadow = new Uint8Array(size >>> 3);
-    shadow.set(this.shadow);
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
-    this.shadow = shadow;
+    return this.#resize(size);
+  }
+
+  /** Gives the guest `size` bytes (a power of two) and the shadow that belongs to them. */
+  #resize(size: number): boolean {
+    const before = this.bytes.length;
+    const oldShadow = before === 0 ? this.shadow : this.shadow.slice();
+    if (this.linear === null) {
+      const bytes = new Uint8Array(size);
+      bytes.set(this.bytes);
+      this.bytes = bytes;
+      this.shadow = new Uint8Array(size >>> 3);
+    } else {
+      if (!this.linear.grow(size + (size >>> 3))) return false;
+      const buffer = this.linear.buffer();
+      this.bytes = new Uint8Array(buffer, 0, size);
+      this.shadow = new Uint8Array(buffer, size, size >>> 3);
+      this.bytes.fill(0, before, Math.min(size, before + (before >>> 3)));
+      this.shadow.fill(0);
+    }
+    this.shadow.set(oldShadow);
+    this.view = new DataView(this.bytes.buffer, 0, size);
+    this.view.setUint32(SHADOW_POINTER, size, true);
+    return true;
   }
 }
 
