@@ -1,5 +1,6 @@
 import { useStore } from "zustand";
 import { createStore } from "zustand/vanilla";
+import type { NarrowChoice } from "../narrow/panels.ts";
 import type { EventGroup } from "../text/sentences.ts";
 
 /** Choices inside panels that outlive a change of view but are no part of a snippet. */
@@ -12,6 +13,8 @@ interface PanelState {
   readonly mapsTab: "maps" | "timers";
   readonly graphAsTable: boolean;
   readonly axisAsTable: boolean;
+  /** Below 720 px: the panel on screen, per view. */
+  readonly narrow: NarrowChoice;
 }
 
 const store = createStore<PanelState>(() => ({
@@ -23,6 +26,7 @@ const store = createStore<PanelState>(() => ({
   mapsTab: "maps",
   graphAsTable: false,
   axisAsTable: false,
+  narrow: {},
 }));
 
 export function usePanelState<T>(select: (state: PanelState) => T): T {

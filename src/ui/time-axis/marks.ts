@@ -49,6 +49,15 @@ const verbOf = (text: string): string => {
   return words[0] ?? "";
 };
 
+/** A user-space step in two or three words: `load`, `run arm`, `update [3]`. */
+export function stepSummary(mark: UserMark): string {
+  const words = mark.text.replace(/^(process \w+: |cpu \d+: )+/, "").split(/\s+/);
+  const [noun, verb, name, key] = words;
+  if (noun === "map" && key !== undefined && /^(update|delete|lookup)$/.test(verb ?? "")) return `${verb} [${key}]`;
+  if ((noun === "prog" || noun === "map") && verb !== undefined) return name ? `${verb} ${name}` : verb;
+  return verbOf(mark.text);
+}
+
 function summary(marks: readonly UserMark[]): string {
   const one = marks[0];
   if (marks.length === 1 && one) return one.text.length > 26 ? `${one.text.slice(0, 25)}…` : one.text;

@@ -1,3 +1,0 @@
-export function NarrowApp() {
-  return <div />;
-}
