@@ -44,6 +44,8 @@ export interface CallsHalf {
   checkGlobalCallArgs(walk: Walk, subprog: Subprogram): boolean;
   /** Static calls: a mismatch with BTF only marks the function unreliable. */
   noteStaticCallArgs(walk: Walk, subprog: Subprogram): void;
+  /** Before main is walked: notes on main's own BTF signature, which otherwise only becomes unreliable. */
+  noteMainSignature(walk: Walk): void;
   /** Entry registers of a global function that is walked by itself. */
   enterGlobal(walk: Walk, frame: Frame, subprog: Subprogram): boolean;
   /**

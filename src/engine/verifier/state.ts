@@ -292,6 +292,11 @@ export interface Walk {
   reject(errno: Errno, message: string, rule: string, register?: number): false;
   /** As reject, for messages that the kernel prints without a newline: the statistics follow on the same line. */
   rejectUnended(errno: Errno, message: string, rule: string, register?: number): false;
+  /**
+   * After a check that this rule asked for has rejected: one more line, which becomes the rejection's message and rule; errno null keeps
+   * that of the first.
+   */
+  rejectFurther(errno: Errno | null, message: string, rule: string): false;
   /** Ends verification: a feature that the playground does not model. `what` completes "not modelled here: …". */
   unsupported(what: string): false;
   /** A whole line of the log, printed at every level but 0; part of an error message or a note. */
