@@ -3,6 +3,7 @@ import { createPortal } from "react-dom";
 import type { FileName } from "../../store/types.ts";
 import { useActions, useReadState } from "../shell/context.tsx";
 import { useEditorPort } from "../shell/editor-port.tsx";
+import { takeCursor } from "./handover.ts";
 import { hoverText } from "./hover.ts";
 import type { LineMarks } from "./marks.ts";
 import { defineThemes, monaco, setObjectNames } from "./monaco.ts";
@@ -28,13 +29,23 @@ interface Props {
   readonly dark: boolean;
   /** At most one note is open; null for none. */
   readonly note: { readonly line: number; readonly body: ReactNode } | null;
+  /** Stands for the build that marks and problems count lines of; typing moves them until the next one. */
+  readonly build: unknown;
+  /** Brought into view when it changes, unless the visitor is typing; null for none. */
+  readonly focusLine: number | null;
   readonly onEdit: (text: string) => void;
-  readonly onCursor: (line: number) => void;
+  /** `chosen`: by the visitor, not by a link that brought the line into view. */
+  readonly onCursor: (line: number, chosen: boolean) => void;
 }
 
 function modelOf(file: FileId): monaco.editor.ITextModel {
   const uri = monaco.Uri.parse(`inmemory://playground/${NAMES[file]}`);
-  return monaco.editor.getModel(uri) ?? monaco.editor.createModel("", LANGUAGE[file], uri);
+  const known = monaco.editor.getModel(uri);
+  if (known) return known;
+  const model = monaco.editor.createModel("", LANGUAGE[file], uri);
+  // Colours are names here; brackets have none.
+  model.updateOptions({ bracketColorizationOptions: { enabled: false, independentColorPoolPerBracketType: false } });
+  return model;
 }
 
 function decorationsOf(marks: LineMarks, model: monaco.editor.ITextModel): monaco.editor.IModelDeltaDecoration[] {
@@ -74,6 +85,8 @@ export function CodeEditor(props: Props) {
   const [editor, setEditor] = useState<Editor | null>(null);
   const latest = useRef(props);
   latest.current = props;
+  /** The build after which the visitor has typed: its lines are no longer those of the text. */
+  const typedAfter = useRef<unknown>(undefined);
   const port = useEditorPort();
   const actions = useActions();
   const read = useReadState();
@@ -87,8 +100,8 @@ export function CodeEditor(props: Props) {
       fontSize: latest.current.fontSize,
       lineHeight: 19,
       fontLigatures: false,
-      lineNumbersMinChars: 4,
-      lineDecorationsWidth: 20,
+      lineNumbersMinChars: 5,
+      lineDecorationsWidth: 21,
       glyphMargin: false,
       folding: false,
       minimap: { enabled: false },
@@ -122,9 +135,12 @@ export function CodeEditor(props: Props) {
         const { file, text, onEdit } = latest.current;
         const value = created.getModel()?.getValue() ?? "";
         if (event.isFlush || file === "assembly" || value === text) return;
+        if (file === "program") typedAfter.current = latest.current.build;
         onEdit(value);
       }),
-      created.onDidChangeCursorPosition((event) => latest.current.onCursor(event.position.lineNumber)),
+      created.onDidChangeCursorPosition((event) =>
+        latest.current.onCursor(event.position.lineNumber, event.source !== "api"),
+      ),
       monaco.languages.registerHoverProvider("bpf-c", {
         provideHover(model, position) {
           const word = model.getWordAtPosition(position);
@@ -138,6 +154,15 @@ export function CodeEditor(props: Props) {
         },
       }),
     ];
+    const cursor = takeCursor();
+    const model = created.getModel();
+    if (cursor && model) {
+      if (model.getValue() !== latest.current.text) model.setValue(latest.current.text);
+      created.setSelection(
+        monaco.Range.fromPositions(model.getPositionAt(cursor.start), model.getPositionAt(cursor.end)),
+      );
+      created.focus();
+    }
     setEditor(created);
     return () => {
       for (const subscription of subscriptions) subscription.dispose();
@@ -183,15 +208,22 @@ export function CodeEditor(props: Props) {
     else model.pushEditOperations([], [{ range: model.getFullModelRange(), text: props.text }], () => null);
   }, [editor, props.file, props.text]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: decorations also depend on which text the lines count in
+  const decorations = useRef<monaco.editor.IEditorDecorationsCollection | null>(null);
   useEffect(() => {
     const model = editor?.getModel();
     if (!editor || !model) return;
-    const collection = editor.createDecorationsCollection(decorationsOf(props.marks, model));
-    return () => collection.clear();
-  }, [editor, props.marks, props.file, props.text]);
+    if (props.file === "program" && typedAfter.current === props.build && decorations.current) return;
+    decorations.current?.clear();
+    decorations.current = editor.createDecorationsCollection(decorationsOf(props.marks, model));
+  }, [editor, props.marks, props.file, props.build]);
 
   useEffect(() => {
+    if (editor && props.focusLine !== null && !editor.hasTextFocus())
+      editor.revealLineInCenterIfOutsideViewport(props.focusLine);
+  }, [editor, props.focusLine]);
+
+  useEffect(() => {
+    if (typedAfter.current === props.build) return;
     const model = modelOf("program");
     monaco.editor.setModelMarkers(
       model,
@@ -212,7 +244,7 @@ export function CodeEditor(props: Props) {
           endColumn: p.endColumn,
         })),
     );
-  }, [props.problems]);
+  }, [props.problems, props.build]);
 
   return (
     <div className="monaco-host" ref={host} data-testid="editor">

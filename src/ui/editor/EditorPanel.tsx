@@ -1,16 +1,15 @@
 import { lazy, Suspense, useMemo, useRef } from "react";
-import type { FileName } from "../../store/types.ts";
+import type { FileName, PlaygroundState } from "../../store/types.ts";
 import { Icon } from "../controls/Icon.tsx";
 import { Empty, MaximiseButton, moveBetweenTabs } from "../controls/Panel.tsx";
-import { useActions, useMediaQuery, usePlayground } from "../shell/context.tsx";
+import { useActions, useMediaQuery, usePlayground, useReadState } from "../shell/context.tsx";
 import { bandsOf } from "../verify/bands.ts";
 import { assemblyOf } from "./assembly.ts";
 import { FILE_LABELS, type LineMarks, programMarks, scriptMarks, withBands } from "./marks.ts";
 import { type ObjectNames, objectNames, sameNames } from "./object-names.ts";
 import { PlainEditor } from "./PlainEditor.tsx";
 import { ProblemNote } from "./ProblemNote.tsx";
-import { coverageOf, type Problem, problemsOf, verdictOf } from "./problems.ts";
-import { SourceText } from "./SourceText.tsx";
+import { coverageOf, lineOfInsn, type Problem, problemsOf, verdictOf } from "./problems.ts";
 
 const CodeEditor = lazy(() => import("./CodeEditor.tsx").then((module) => ({ default: module.CodeEditor })));
 
@@ -62,6 +61,37 @@ function useOpenProblem(problems: readonly Problem[]): Problem | null {
     problems.find((p) => p.line > 0 && p.kind !== "warning") ??
     null
   );
+}
+
+/** First instruction of a line in the program looked at, else in any. */
+function firstInsnOf(state: PlaygroundState, line: number): { program: string; insn: number } | null {
+  const programs = state.build.report?.ok ? state.build.report.programs : [];
+  const first = programs.find((p) => p.name === state.verifier?.program);
+  for (const program of first ? [first, ...programs] : programs) {
+    const at = program.disassembly.find((d) => d.line === line && !/\.h$/.test(d.file));
+    if (at) return { program: program.name, insn: at.insn };
+  }
+  return null;
+}
+
+/** The line that the rest of the page speaks of: of the instruction looked at, or the one that runs. */
+function useFocusLine(): number | null {
+  const verifying = usePlayground((s) => s.view.view === "verify");
+  const selected = usePlayground((s) => s.view.selectedInsn);
+  const report = usePlayground((s) => s.build.report);
+  const running = usePlayground((s) =>
+    s.run.status === "running"
+      ? null
+      : (s.run.snapshot?.cpus.find((cpu) => cpu.running !== null)?.running?.line ?? null),
+  );
+  return useMemo(() => {
+    if (!verifying) return running === 0 ? null : running;
+    const programs = report?.ok ? report.programs : [];
+    const program = programs.find((p) => p.name === selected?.program) ?? programs.find((p) => p.verdict === "reject");
+    if (!program) return null;
+    const line = lineOfInsn(program, selected?.insn ?? program.rejection?.insn ?? null);
+    return line > 0 ? line : null;
+  }, [verifying, selected, report, running]);
 }
 
 export function FileTabs() {
@@ -140,10 +170,12 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
   const theme = usePlayground((s) => s.view.theme);
   const systemDark = useMediaQuery("(prefers-color-scheme: dark)");
   const actions = useActions();
+  const read = useReadState();
   const names = useStableNames(source.program);
   const problems = useProblems();
   const marks = useMarks(file, problems);
   const open = useOpenProblem(problems);
+  const focusLine = useFocusLine();
   const assembly = useMemo(() => assemblyOf(report), [report]);
   const unplaced = file === "program" ? problems.filter((p) => p.line === 0) : [];
 
@@ -154,9 +186,11 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
     if (file === "program") actions.editProgram(value);
     else if (file === "script") actions.editScript(value);
   };
-  const onCursor = (line: number) => {
-    if (file === "program") actions.setView({ cursorLine: line });
-    else if (file === "assembly") {
+  const onCursor = (line: number, chosen: boolean) => {
+    if (file === "program") {
+      const insn = chosen && view === "verify" ? firstInsnOf(read(), line) : null;
+      actions.setView({ cursorLine: line, ...(insn ? { selectedInsn: insn } : {}) });
+    } else if (file === "assembly") {
       const at = assembly.lines[line - 1];
       if (at) actions.setView({ selectedInsn: { program: at.program, insn: at.insn } });
     }
@@ -182,7 +216,7 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
         </Empty>
       </div>
     );
-  const body = plain ? (
+  const plainEditor = (
     <PlainEditor
       language={LANGUAGE[file]}
       text={text}
@@ -193,8 +227,11 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
       onEdit={onEdit}
       onCursor={onCursor}
     />
+  );
+  const body = plain ? (
+    plainEditor
   ) : (
-    <Suspense fallback={<SourceText language={LANGUAGE[file]} text={text} names={names} marks={marks} label={label} />}>
+    <Suspense fallback={plainEditor}>
       <CodeEditor
         file={file}
         text={text}
@@ -204,6 +241,8 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
         names={names}
         problems={problems}
         marks={marks}
+        build={report}
+        focusLine={file === "program" ? focusLine : null}
         dark={theme === "dark" || (theme === "system" && systemDark)}
         note={noted ? { line: noted.line, body: <ProblemNote problem={noted} /> } : null}
         onEdit={onEdit}

@@ -1,9 +1,13 @@
-import { useEffect, useMemo, useRef } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "react";
 import { useActions } from "../shell/context.tsx";
 import { useEditorPort } from "../shell/editor-port.tsx";
+import { leaveCursor } from "./handover.ts";
 import type { LineMarks } from "./marks.ts";
 import type { ObjectNames } from "./object-names.ts";
 import { highlight, type LanguageName } from "./tokens.ts";
+
+/** Beyond this many characters the text keeps one colour: the field must follow the fingers. */
+const COLOURED = 200_000;
 
 /** A plain text field over its own colours, for touch and narrow pages. */
 export function PlainEditor(props: {
@@ -14,13 +18,20 @@ export function PlainEditor(props: {
   readonly label: string;
   readonly readOnly: boolean;
   readonly onEdit: (text: string) => void;
-  readonly onCursor: (line: number) => void;
+  readonly onCursor: (line: number, chosen: boolean) => void;
 }) {
   const lines = useMemo(
-    () => highlight(props.language, props.text, props.names),
+    () => (props.text.length > COLOURED ? null : highlight(props.language, props.text, props.names)),
     [props.language, props.text, props.names],
   );
   const field = useRef<HTMLTextAreaElement>(null);
+  // Before the field leaves the document, while it still has the focus.
+  useLayoutEffect(() => {
+    const area = field.current;
+    return () => {
+      if (area && area === document.activeElement) leaveCursor({ start: area.selectionStart, end: area.selectionEnd });
+    };
+  }, []);
   const port = useEditorPort();
   const actions = useActions();
   useEffect(() => {
@@ -47,10 +58,10 @@ export function PlainEditor(props: {
     };
   }, [port, actions]);
   return (
-    <div className="plain scroll" role="presentation">
+    <div className={lines ? "plain scroll" : "plain long"} role="presentation">
       <div className="over">
         <div className="ed" aria-hidden="true">
-          {lines.map((spans, i) => {
+          {lines?.map((spans, i) => {
             const no = i + 1;
             const tint = props.marks.tint.get(no);
             const gutter = props.marks.gutter.get(no);
@@ -82,7 +93,7 @@ export function PlainEditor(props: {
           onChange={(event) => props.onEdit(event.target.value)}
           onSelect={(event) => {
             const area = event.currentTarget;
-            props.onCursor(area.value.slice(0, area.selectionStart).split("\n").length);
+            props.onCursor(area.value.slice(0, area.selectionStart).split("\n").length, true);
           }}
         />
       </div>

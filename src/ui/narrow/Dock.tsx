@@ -10,7 +10,7 @@ export function Dock() {
       <div className="ntr">
         <TransportButtons short />
         <span className="sp" />
-        <SpeedPicker />
+        <SpeedPicker short />
         <Clock />
       </div>
       {time ? (

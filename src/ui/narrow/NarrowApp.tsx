@@ -14,6 +14,7 @@ import { fileOfPanel, panelOf, panelsOf } from "./panels.ts";
 /** Below 720 px: one panel at a time, presets as tabs, panels as chips, the transport docked at the bottom. */
 export function NarrowApp() {
   useFallbackReveal();
+  const actions = useActions();
   return (
     <div className="app narrow">
       <header className="nt">
@@ -24,6 +25,14 @@ export function NarrowApp() {
         <DemoPicker />
         <span className="sp" />
         <PrimaryButton />
+        <button
+          type="button"
+          className="ctl ghost sq"
+          aria-label="Share"
+          onClick={() => actions.setView({ dialog: "share" })}
+        >
+          <Icon name="share" />
+        </button>
         <MoreMenu />
       </header>
       <ViewSwitch className="nseg" />
@@ -42,7 +51,7 @@ function MoreMenu() {
   const theme = usePlayground((s) => s.view.theme);
   const policy = usePlayground((s) => s.source.settings.policy);
   const choose = (id: string) => {
-    if (id === "share" || id === "settings" || id === "help") actions.setView({ dialog: id });
+    if (id === "settings" || id === "help") actions.setView({ dialog: id });
     else if (id === "light" || id === "dark" || id === "system") actions.setView({ theme: id });
     else {
       const chosen = POLICY_HINTS.find((p) => p.name === id);
@@ -51,12 +60,11 @@ function MoreMenu() {
   };
   return (
     <MenuButton
-      label="Share, settings, help"
+      label="Settings, help, policy, theme"
       kind="actions"
       className="ctl ghost sq"
       onChoose={choose}
       items={[
-        { id: "share", label: "Share", text: "Share", hint: "Link, snippet file, object file" },
         { id: "settings", label: "Settings", text: "Settings", hint: "CPUs, clock, seed, engine, compiler" },
         { id: "help", label: "Help", text: "Help" },
         ...POLICY_HINTS.map((p) => ({

@@ -2,7 +2,7 @@ import { Chevron, Icon, type IconName } from "../controls/Icon.tsx";
 import { MenuButton } from "../controls/Menu.tsx";
 import { useActions, usePlayground, useReadState } from "../shell/context.tsx";
 import { previousExpiry } from "../shell/keyboard.ts";
-import { formatClock, formatSpeed } from "../text/format.ts";
+import { formatClock, formatSpan, formatSpeed } from "../text/format.ts";
 
 const SPEEDS = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
@@ -89,7 +89,7 @@ export function Clock() {
   );
 }
 
-export function SpeedPicker() {
+export function SpeedPicker({ short }: { readonly short?: boolean }) {
   const speed = usePlayground((s) => s.run.speed);
   const actions = useActions();
   return (
@@ -105,7 +105,7 @@ export function SpeedPicker() {
       }))}
       onChoose={(id) => actions.setSpeed(Number(id))}
     >
-      {formatSpeed(speed)}
+      {short ? `${formatSpan(speed)}/s` : formatSpeed(speed)}
       <Chevron />
     </MenuButton>
   );

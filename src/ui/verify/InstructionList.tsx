@@ -1,11 +1,11 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useId, useMemo, useRef } from "react";
 import type { ProgramReport } from "../../protocol/engine-types.ts";
-import { useActions } from "../shell/context.tsx";
+import { useActions, usePlayground } from "../shell/context.tsx";
 import { useEditorPort } from "../shell/editor-port.tsx";
 import { bandsOf } from "./bands.ts";
 import { shortState } from "./state-text.ts";
-import { useChoose, useVerifyFocus } from "./verify-state.ts";
+import { useGoTo, useVerifyFocus } from "./verify-state.ts";
 import type { WalkStep } from "./walk.ts";
 
 /** Walks of programs without a trace: the instructions in order, with nothing known of states. */
@@ -33,6 +33,16 @@ function touches(step: WalkStep, name: string): boolean {
   return slot !== undefined && text.includes(`r10 ${slot})`);
 }
 
+/** Why the way does not go straight on: the condition that holds, or the call. */
+function jumpWords(from: WalkStep | undefined): string {
+  const text = from?.line?.text ?? "";
+  const condition = /^if (.+) goto /.exec(text)?.[1];
+  if (condition) return `${condition} holds: `;
+  if (/^call pc/.test(text)) return "into the function: ";
+  if (/^exit/.test(text)) return "back to the caller: ";
+  return "";
+}
+
 export function InstructionList() {
   const focus = useVerifyFocus();
   const { program, register } = focus;
@@ -40,11 +50,17 @@ export function InstructionList() {
   const walk = useMemo(() => (traced || !program ? focus.walk : plainWalk(program)), [traced, focus.walk, program]);
   const bands = useMemo(() => (program ? bandsOf(program) : new Map()), [program]);
   const scroller = useRef<HTMLDivElement>(null);
-  const choose = useChoose();
+  const goTo = useGoTo();
+  const cursorLine = usePlayground((s) => s.view.cursorLine);
+  const selected = usePlayground((s) => s.view.selectedInsn);
   const actions = useActions();
   const port = useEditorPort();
   const base = useId();
-  const step = traced ? focus.step : -1;
+  const step = traced
+    ? focus.step
+    : selected && program && selected.program === program.name
+      ? walk.findIndex((s) => s.insn === selected.insn)
+      : -1;
   const virtualizer = useVirtualizer({
     count: walk.length,
     getScrollElement: () => scroller.current,
@@ -56,10 +72,11 @@ export function InstructionList() {
     if (step >= 0) virtualizer.scrollToIndex(step, { align: "auto" });
   }, [step, walk]);
   const go = (index: number) => {
-    const to = walk[Math.max(0, Math.min(walk.length - 1, index))];
+    const at = Math.max(0, Math.min(walk.length - 1, index));
+    const to = walk[at];
     if (!to || !program) return;
-    choose({ step: Math.max(0, Math.min(walk.length - 1, index)) });
-    actions.setView({ selectedInsn: { program: program.name, insn: to.insn } });
+    if (traced) goTo(at);
+    else actions.setView({ selectedInsn: { program: program.name, insn: to.insn } });
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const steps: Record<string, number> = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1, PageDown: 20, PageUp: -20 };
@@ -105,11 +122,12 @@ export function InstructionList() {
             >
               {at.jumpedFrom === null ? null : (
                 <div className="jmp">
+                  {jumpWords(walk[item.index - 1])}
                   {at.jumpedFrom} → {at.insn}
                 </div>
               )}
               <div
-                className={`in${band ? ` b${band}` : ""}${error ? " er" : ""}${item.index === step ? " on" : ""}${dim ? " dim" : ""}${register !== null && !dim ? " dep" : ""}`}
+                className={`in${at.line && at.line.line === cursorLine ? " lit" : ""}${band ? ` b${band}` : ""}${error ? " er" : ""}${item.index === step ? " on" : ""}${dim ? " dim" : ""}${register !== null && !dim ? " dep" : ""}`}
               >
                 <span className="a">{at.insn}</span>
                 <span className="c">{at.line && at.line.line > 0 ? at.line.line : ""}</span>

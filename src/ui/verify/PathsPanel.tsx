@@ -4,6 +4,7 @@ import { Picker } from "../controls/Menu.tsx";
 import { Empty, IconButton, MaximiseButton } from "../controls/Panel.tsx";
 import { useActions, usePlayground, useSize } from "../shell/context.tsx";
 import { formatNumber, plural } from "../text/format.ts";
+import { LabelRoom } from "../time-axis/marks.ts";
 import { useChoose, useVerifyFocus } from "./verify-state.ts";
 
 /** Beyond this many paths the pruned ones fold into a count. */
@@ -187,6 +188,12 @@ function PathPicture(props: {
     });
     return { rows, hidden: view.paths.length - shown.length, unit };
   }, [view, size.width, selected]);
+  const forkRooms = new Map<number, LabelRoom>();
+  const forkRoom = (path: number): LabelRoom => {
+    const room = forkRooms.get(path) ?? new LabelRoom();
+    forkRooms.set(path, room);
+    return room;
+  };
   const byIndex = new Map(drawn.rows.map((r) => [r.path.index, r]));
   const width = Math.max(1, size.width);
   const height = drawn.rows.length * ROW + (drawn.hidden > 0 ? 34 : 12);
@@ -207,6 +214,11 @@ function PathPicture(props: {
                 d={`M${px} ${parent.y + 4}V${row.y - 6}q0 6 6 6H${Math.max(px + 8, row.x1)}`}
               />
               <circle className={parent.path.end === "rejected" ? "fork bad" : "fork"} cx={px} cy={parent.y} r="4" />
+              {forkRoom(parent.path.index).ask(px - 4, px + 30) ? (
+                <text className="forkno" x={px + 6} y={parent.y + 15}>
+                  {row.path.fromInsn}
+                </text>
+              ) : null}
             </g>
           );
         })}

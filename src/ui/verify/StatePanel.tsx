@@ -3,8 +3,9 @@ import { Empty, MaximiseButton } from "../controls/Panel.tsx";
 import { usePlayground } from "../shell/context.tsx";
 import { ScalarView } from "./ScalarView.tsx";
 import { detailText, parseState, shortState } from "./state-text.ts";
+import { assignedOn, holdsVariables } from "./variables.ts";
 import { useChoose, useVerifyFocus } from "./verify-state.ts";
-import { type WalkStep, writtenAt } from "./walk.ts";
+import { lostAt, type WalkStep, writtenAt } from "./walk.ts";
 
 const ORDER = (name: string): number => {
   const register = /^R(\d+)$/.exec(name)?.[1];
@@ -13,18 +14,34 @@ const ORDER = (name: string): number => {
   return slot === undefined ? 1000 : 20 + Number(slot);
 };
 
-/** Registers without a known value, as ranges: `R2–R5`. */
-function missing(known: ReadonlySet<string>): readonly { readonly label: string; readonly order: number }[] {
-  const gaps: { label: string; order: number }[] = [];
+interface Gap {
+  readonly label: string;
+  readonly order: number;
+  /** Instruction that took the value away; null when there was none. */
+  readonly lostAt: WalkStep | null;
+}
+
+/** Registers without a known value, as ranges with what took it: `R2–R5`, a call. */
+function missing(walk: readonly WalkStep[], step: number): readonly Gap[] {
+  const known = walk[step]?.before ?? new Map<string, string>();
+  const gaps: Gap[] = [];
+  const lost = (i: number) => {
+    const at = lostAt(walk, step, `R${i}`);
+    return at < 0 ? null : (walk[at] ?? null);
+  };
   for (let i = 0; i <= 9; i++) {
     if (known.has(`R${i}`)) continue;
+    const at = lost(i);
     let j = i;
-    while (j < 9 && !known.has(`R${j + 1}`)) j++;
-    gaps.push({ label: i === j ? `R${i}` : `R${i}–R${j}`, order: i });
+    while (j < 9 && !known.has(`R${j + 1}`) && lost(j + 1) === at) j++;
+    gaps.push({ label: i === j ? `R${i}` : `R${i}–R${j}`, order: i, lostAt: at });
     i = j;
   }
   return gaps;
 }
+
+const lostWords = (at: WalkStep | null): string =>
+  at === null ? "" : at.line?.text.startsWith("call") ? `call at ${at.insn}` : `at ${at.insn}`;
 
 export function StatePanel() {
   const { program, walk, step, path } = useVerifyFocus();
@@ -71,11 +88,12 @@ function StateRows({
 }) {
   const at = walk[step] as WalkStep;
   const { register } = useVerifyFocus();
+  const source = usePlayground((s) => s.source.program);
   const choose = useChoose();
   const [open, setOpen] = useState<string | null>(null);
   const rows = [
-    ...[...at.before].map(([name, text]) => ({ name, text, order: ORDER(name) })),
-    ...missing(new Set(at.before.keys())).map((gap) => ({ name: gap.label, text: null, order: gap.order })),
+    ...[...at.before].map(([name, text]) => ({ name, text, order: ORDER(name), lostAt: null as WalkStep | null })),
+    ...missing(walk, step).map((gap) => ({ name: gap.label, text: null, order: gap.order, lostAt: gap.lostAt })),
   ].sort((a, b) => a.order - b.order);
   const ranged = [...at.before].find(([, text]) => {
     const { scalar } = parseState(text);
@@ -89,12 +107,15 @@ function StateRows({
           return (
             <div key={row.name} className="rg off">
               <span className="n">{row.name}</span>
-              <span className="ty">not readable</span>
+              <span className="ty">{row.lostAt ? "not readable" : "never written"}</span>
+              <span className="d" />
+              <span className="o">{lostWords(row.lostAt)}</span>
             </div>
           );
         const parsed = parseState(row.text);
         const written = writtenAt(walk, step, row.name);
         const line = walk[written]?.line?.line ?? 0;
+        const variable = holdsVariables(row.name) ? assignedOn(source, line) : null;
         const after = at.changed.find(([name]) => name === row.name)?.[1];
         const isFault = fault !== null && row.name === `R${fault}`;
         return (
@@ -116,6 +137,8 @@ function StateRows({
                 {after ? <b className="aft"> → {shortState(after)}</b> : null}
               </span>
               <span className="o">
+                {variable ? <code>{variable}</code> : null}
+                {variable ? ", " : ""}
                 {written < 0 ? "from the start" : line > 0 ? `line ${line}` : `at ${walk[written]?.insn}`}
               </span>
             </button>

@@ -2,7 +2,8 @@ import { useEffect, useMemo } from "react";
 import { useStore } from "zustand";
 import { createStore } from "zustand/vanilla";
 import type { ProgramReport, VerifierView } from "../../protocol/engine-types.ts";
-import { useActions, usePlayground } from "../shell/context.tsx";
+import type { PlaygroundState } from "../../store/types.ts";
+import { useActions, usePlayground, useReadState } from "../shell/context.tsx";
 import { defaultPath, type WalkStep, walkOf } from "./walk.ts";
 
 /** What is looked at in the Verify view: path, step on it, register. Reset when another trace arrives. */
@@ -10,12 +11,26 @@ interface VerifyChoice {
   readonly trace: VerifierView | null;
   readonly path: number | null;
   readonly step: number | null;
+  /** The instruction selected on the page when the step was chosen; another one since then counts more. */
+  readonly insn: SelectedInsn;
   readonly register: string | null;
 }
 
-const choice = createStore<VerifyChoice>(() => ({ trace: null, path: null, step: null, register: null }));
+type SelectedInsn = PlaygroundState["view"]["selectedInsn"];
 
-export const chooseVerify = (change: Partial<VerifyChoice>): void => choice.setState(change);
+const NOTHING = { path: null, step: null, insn: null, register: null } as const;
+const choice = createStore<VerifyChoice>(() => ({ trace: null, ...NOTHING }));
+
+/** Walks made before, per trace; several panels ask for the same one. */
+const walks = new WeakMap<VerifierView, Map<number, readonly WalkStep[]>>();
+
+function sharedWalk(view: VerifierView, program: ProgramReport, path: number): readonly WalkStep[] {
+  const known = walks.get(view) ?? new Map<number, readonly WalkStep[]>();
+  walks.set(view, known);
+  const walk = known.get(path) ?? walkOf(view, program, path);
+  known.set(path, walk);
+  return walk;
+}
 
 /** The program asked about: the one of the trace, else the first that was refused, else the first. */
 export function useInspected(): ProgramReport | null {
@@ -52,35 +67,53 @@ export function useVerifyFocus(): VerifyFocus {
   const view = usePlayground((s) => s.verifier);
   const insn = usePlayground((s) => s.view.selectedInsn);
   const chosen = useStore(choice);
-  const mine = chosen.trace === view ? chosen : { path: null, step: null, register: null };
-  const path = view ? (mine.path ?? defaultPath(view)) : 0;
-  const walk = useMemo(
-    () => (view && program && view.program === program.name ? walkOf(view, program, path) : []),
-    [view, program, path],
-  );
-  const fromInsn =
-    insn && program && insn.program === program.name ? walk.findLastIndex((s) => s.insn === insn.insn) : -1;
-  const step = Math.min(walk.length - 1, mine.step ?? (fromInsn >= 0 ? fromInsn : walk.length - 1));
-  return { program, view, path, walk, step, register: mine.register };
+  const mine = chosen.trace === view ? chosen : NOTHING;
+  return useMemo(() => {
+    const none = { program, view, path: 0, walk: [], step: -1, register: mine.register };
+    if (!view || !program || view.program !== program.name) return none;
+    const wanted = insn && insn.program === program.name && insn !== mine.insn ? insn.insn : null;
+    let path = mine.path ?? defaultPath(view);
+    let walk = sharedWalk(view, program, path);
+    if (wanted === null) return { ...none, path, walk, step: Math.min(walk.length - 1, mine.step ?? walk.length - 1) };
+    let step = walk.findLastIndex((s) => s.insn === wanted);
+    if (step < 0) {
+      path = view.steps.find((s) => s.insn === wanted)?.path ?? path;
+      walk = sharedWalk(view, program, path);
+      step = walk.findLastIndex((s) => s.insn === wanted);
+    }
+    return { ...none, path, walk, step: step < 0 ? walk.length - 1 : step };
+  }, [program, view, insn, mine]);
 }
 
-export function useChoose(): (change: { path?: number; step?: number | null; register?: string | null }) => void {
-  const view = usePlayground((s) => s.verifier);
+/** Changes what is looked at; what is not named stays, but another path begins at its end. */
+export function useChoose(): (change: {
+  readonly path?: number;
+  readonly step?: number | null;
+  readonly register?: string | null;
+}) => void {
+  const focus = useVerifyFocus();
+  const read = useReadState();
   return (change) => {
-    const before = choice.getState();
-    const same = before.trace === view;
-    chooseVerify({
+    const { path, step, register, view } = focus;
+    choice.setState({
       trace: view,
-      path: change.path ?? (same ? before.path : null),
-      step:
-        change.path !== undefined
-          ? (change.step ?? null)
-          : change.step === undefined
-            ? same
-              ? before.step
-              : null
-            : change.step,
-      register: change.register === undefined ? (same ? before.register : null) : change.register,
+      path: change.path ?? path,
+      step: change.step !== undefined ? change.step : change.path !== undefined && change.path !== path ? null : step,
+      insn: read().view.selectedInsn,
+      register: change.register !== undefined ? change.register : register,
     });
+  };
+}
+
+/** Steps to a place on the walk, and tells the rest of the page which instruction that is. */
+export function useGoTo(): (step: number) => void {
+  const { program, view, path, walk, register } = useVerifyFocus();
+  const actions = useActions();
+  return (step) => {
+    const to = walk[step];
+    if (!to || !program) return;
+    const insn = { program: program.name, insn: to.insn };
+    choice.setState({ trace: view, path, step, insn, register });
+    actions.setView({ selectedInsn: insn });
   };
 }

@@ -83,6 +83,12 @@ export function writtenAt(walk: readonly WalkStep[], at: number, name: string): 
   return -1;
 }
 
+/** Step that made a register or slot unreadable which had a value before; -1 when it never had one. */
+export function lostAt(walk: readonly WalkStep[], at: number, name: string): number {
+  for (let i = at - 1; i >= 0; i--) if (walk[i]?.before.has(name)) return i;
+  return -1;
+}
+
 /** The path to show first: the one that was refused, else the first. */
 export function defaultPath(view: VerifierView): number {
   return (view.paths.find((p) => p.end === "rejected") ?? view.paths[0])?.index ?? 0;
