@@ -1,0 +1,325 @@
+import {
+  BPF_ALU,
+  BPF_ALU64,
+  BPF_LDX,
+  BPF_ST,
+  BPF_STX,
+  CALL,
+  EXIT,
+  LD_IMM64,
+  MAY_GOTO,
+  R10,
+} from "../../isa/opcodes.ts";
+import type { Executable } from "../executable.ts";
+import { analyseControlFlow, type Block, type ControlFlow } from "./control-flow.ts";
+import { emitAlu } from "./emit-alu.ts";
+import { emitCall } from "./emit-call.ts";
+import { emitCondition } from "./emit-jump.ts";
+import { emitMemory } from "./emit-memory.ts";
+import { FunctionCode, type JitInfo } from "./function-code.ts";
+import { I32_LOCALS, I64_LOCALS, IMPORTS, MAY_GOTO_LOCAL, NEXT_LOCAL, REGISTERS_AT } from "./layout.ts";
+import { Provenance, Registers } from "./provenance.ts";
+import { emitDispatch, emitStructured } from "./structure.ts";
+import * as w from "./wasm-code.ts";
+
+export interface CompiledProgram {
+  /** The module. It imports `env.memory` and the functions of `layout.ts`. */
+  readonly bytes: Uint8Array;
+  /** Slots of the functions that can be entered from outside, as `fSLOT`: the program and its callbacks. */
+  readonly entries: readonly number[];
+  /** Functions that only hand over to the interpreter, by slot. */
+  readonly interpreted: readonly number[];
+  /** Functions that jump by table, since their graph is irreducible. */
+  readonly dispatched: readonly number[];
+}
+
+/** V8 refuses a function body beyond this many bytes; a safe distance is kept. */
+const MAX_BODY = 6_000_000;
+
+/** Indices of the module's function types; those of the imports follow, one for each number of parameters. */
+const TYPE = { func: 0, spill: 1, entry: 2, imports: 3 } as const;
+
+/** Compiles a program to one WebAssembly module. Never fails: what it cannot compile, the interpreter runs. */
+export function compileProgram(program: Executable, info: JitInfo): CompiledProgram {
+  const starts = program.starts;
+  const spill = IMPORTS.length;
+  const functions = new Map(starts.map((start, i) => [start, spill + 1 + i]));
+  const flows = new Map(starts.map((start) => [start, analyseControlFlow(program, start)]));
+  const provenance = new Provenance(program, flows);
+  const interpreted: number[] = [];
+  const dispatched: number[] = [];
+  const bodies: Uint8Array[] = [spillBody()];
+  for (const start of starts) {
+    const flow = flows.get(start) as ControlFlow;
+    let body: Uint8Array | null = null;
+    if (compilable(program, flow)) {
+      if (!flow.reducible) dispatched.push(start);
+      body = functionBody(program, info, functions, spill, flow, provenance, start);
+    }
+    if (body === null || body.length > MAX_BODY) {
+      interpreted.push(start);
+      body = handOver(program, info, functions, spill, start);
+    }
+    bodies.push(body);
+  }
+  const entries = entriesOf(program);
+  for (const entry of entries) bodies.push(entryBody(functions.get(entry) as number));
+  return { bytes: moduleBytes(starts.length, entries, bodies), entries, interpreted, dispatched };
+}
+
+/** The program itself, and every function that it takes the address of. */
+function entriesOf(program: Executable): number[] {
+  const called = new Set<number>();
+  for (let i = 0; i < program.op.length; i++) {
+    if (program.op[i] === LD_IMM64) i++;
+    else if (program.op[i] === CALL && program.src[i] === 1) called.add(i + 1 + (program.imm[i] as number));
+  }
+  return program.starts.filter(
+    (start) => start === program.starts[0] || !called.has(start) || pointedTo(program, start),
+  );
+}
+
+function pointedTo(program: Executable, start: number): boolean {
+  for (let i = 0; i < program.op.length; i++) {
+    if (program.op[i] !== LD_IMM64) continue;
+    if (program.src[i] === 4 && i + 1 + (program.insns[i]?.imm ?? 0) === start) return true;
+    i++;
+  }
+  return false;
+}
+
+/** Register numbers beyond r10, and writes to r10, are left to the interpreter. */
+function compilable(program: Executable, flow: ControlFlow): boolean {
+  for (const block of flow.blocks) {
+    for (let i = block.start; i < block.end; i++) {
+      const op = program.op[i] as number;
+      const d = program.dst[i] as number;
+      if (d > R10 || (op !== LD_IMM64 && op !== CALL && (program.src[i] as number) > R10)) return false;
+      const group = op & 7;
+      const writes = group === BPF_ALU || group === BPF_ALU64 || group === BPF_LDX || op === LD_IMM64;
+      if (writes && d === R10) return false;
+      if (group === BPF_STX && (op & 0xe0) === 0xc0) {
+        const imm = program.imm[i] as number;
+        if (imm === 0x100 ? d === R10 : (imm & 1) !== 0 && program.src[i] === R10) return false;
+      }
+      if (op === LD_IMM64) i++;
+    }
+  }
+  return true;
+}
+
+function functionBody(
+  program: Executable,
+  info: JitInfo,
+  functions: ReadonlyMap<number, number>,
+  spill: number,
+  flow: ControlFlow,
+  provenance: Provenance,
+  start: number,
+): Uint8Array {
+  const hasLoops = flow.loopHeader.some((header) => header);
+  const mayGoto = flow.blocks.some((b) => b.end > b.start && program.op[b.end - 1] === MAY_GOTO);
+  const f = new FunctionCode(program, info, functions, spill, hasLoops, mayGoto);
+  const { code } = f;
+  locals(code);
+  f.prologue();
+  const at = provenance.blocks(start);
+  const now = new Registers();
+  f.registers = now;
+  const block = (b: number): Block => flow.blocks[b] as Block;
+  const emitter = {
+    code,
+    nextLocal: NEXT_LOCAL,
+    loopHead: (b: number) => f.burn(flow.loopSize[b] as number, block(b).start),
+    body: (b: number) => {
+      const { start: from, end, exit } = block(b);
+      now.assign(at[b] as Registers);
+      const last = exit.kind === "branch" ? end - 1 : end;
+      for (let i = from; i < last; i++) {
+        instruction(f, i);
+        provenance.step(now, i);
+        if (program.op[i] === LD_IMM64) i++;
+      }
+      if (exit.kind === "exit") f.return();
+      else if (exit.kind === "leave") f.resume(exit.at);
+    },
+    condition: (b: number) => {
+      const i = block(b).end - 1;
+      const op = program.op[i] as number;
+      if (op === MAY_GOTO) mayGotoCondition(code);
+      else emitCondition(code, op, program.dst[i] as number, program.src[i] as number, program.imm[i] as number);
+    },
+  };
+  if (flow.reducible) emitStructured(flow, emitter);
+  else emitDispatch(flow, emitter);
+  code.byte(w.END);
+  return code.take();
+}
+
+/** Taken when the budget is used up; else it shrinks by one. */
+function mayGotoCondition(code: w.WasmCode): void {
+  code.get(MAY_GOTO_LOCAL);
+  code.byte(w.I32_EQZ);
+  code.byte(w.IF);
+  code.byte(w.I32);
+  code.i32(1);
+  code.byte(w.ELSE);
+  code.get(MAY_GOTO_LOCAL);
+  code.i32(1);
+  code.byte(w.I32_SUB);
+  code.set(MAY_GOTO_LOCAL);
+  code.i32(0);
+  code.byte(w.END);
+}
+
+/** One instruction that is no jump. */
+function instruction(f: FunctionCode, slot: number): void {
+  const { program, code } = f;
+  const op = program.op[slot] as number;
+  const d = program.dst[slot] as number;
+  let known = false;
+  switch (op & 7) {
+    case BPF_ALU:
+    case BPF_ALU64:
+      known = emitAlu(
+        code,
+        op,
+        d,
+        program.src[slot] as number,
+        program.off[slot] as number,
+        program.imm[slot] as number,
+      );
+      break;
+    case BPF_LDX:
+    case BPF_ST:
+    case BPF_STX:
+      known = emitMemory(f, slot);
+      break;
+    default:
+      if (op === LD_IMM64) {
+        const high = BigInt(program.immHigh[slot] as number);
+        code.i64Big((high << 32n) | BigInt((program.imm[slot] as number) >>> 0));
+        f.set(d);
+        known = true;
+      } else if (op === CALL) known = emitCall(f, slot);
+      else if (op === EXIT || (op & 7) === 5 || (op & 7) === 6) known = true;
+      else if ((op & 7) === 0 && (op >> 5 === 1 || op >> 5 === 2)) {
+        f.packetLoad(slot);
+        known = true;
+      }
+  }
+  if (!known) f.single(slot);
+}
+
+function locals(code: w.WasmCode): void {
+  code.u32(2);
+  code.u32(I64_LOCALS);
+  code.byte(w.I64);
+  code.u32(I32_LOCALS);
+  code.byte(w.I32);
+}
+
+/** A function that the interpreter runs as a whole. */
+function handOver(
+  program: Executable,
+  info: JitInfo,
+  functions: ReadonlyMap<number, number>,
+  spill: number,
+  start: number,
+): Uint8Array {
+  const f = new FunctionCode(program, info, functions, spill, false, false);
+  locals(f.code);
+  f.prologue();
+  f.resume(start);
+  f.code.byte(w.END);
+  return f.code.take();
+}
+
+/** (r0..r10): writes all of them to the area. */
+function spillBody(): Uint8Array {
+  const code = new w.WasmCode();
+  code.u32(0);
+  for (let r = 0; r <= R10; r++) {
+    code.i32(0);
+    code.get(r);
+    code.memory(w.I64_STORE, REGISTERS_AT + 8 * r);
+  }
+  code.byte(w.END);
+  return code.take();
+}
+
+/** (stack): r1..r5 from the area, r0 to it. */
+function entryBody(func: number): Uint8Array {
+  const code = new w.WasmCode();
+  code.u32(0);
+  code.i32(0);
+  for (let r = 1; r <= 5; r++) {
+    code.i32(0);
+    code.memory(w.I64_LOAD, REGISTERS_AT + 8 * r);
+  }
+  code.get(0);
+  code.call(func);
+  code.memory(w.I64_STORE, REGISTERS_AT);
+  code.byte(w.END);
+  return code.take();
+}
+
+function section(module: w.WasmCode, id: number, fill: (code: w.WasmCode) => void): void {
+  const code = new w.WasmCode();
+  fill(code);
+  module.byte(id);
+  module.sized(code.take());
+}
+
+function moduleBytes(functionCount: number, entries: readonly number[], bodies: readonly Uint8Array[]): Uint8Array {
+  const arities = [...new Set(IMPORTS.map(([, arity]) => arity))];
+  const module = new w.WasmCode();
+  for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) module.byte(byte);
+  section(module, 1, (code) => {
+    const type = (params: readonly number[], results: readonly number[]): void => {
+      code.byte(0x60);
+      code.u32(params.length);
+      for (const p of params) code.byte(p);
+      code.u32(results.length);
+      for (const r of results) code.byte(r);
+    };
+    code.u32(TYPE.imports + arities.length);
+    type([w.I64, w.I64, w.I64, w.I64, w.I64, w.I32], [w.I64]);
+    type(new Array<number>(11).fill(w.I64), []);
+    type([w.I32], []);
+    for (const arity of arities) type(new Array<number>(arity).fill(w.I32), [w.I32]);
+  });
+  section(module, 2, (code) => {
+    code.u32(1 + IMPORTS.length);
+    code.name("env");
+    code.name("memory");
+    code.byte(2);
+    code.byte(0);
+    code.u32(1);
+    for (const [name, arity] of IMPORTS) {
+      code.name("env");
+      code.name(name);
+      code.byte(0);
+      code.u32(TYPE.imports + arities.indexOf(arity));
+    }
+  });
+  section(module, 3, (code) => {
+    code.u32(bodies.length);
+    code.u32(TYPE.spill);
+    for (let i = 0; i < functionCount; i++) code.u32(TYPE.func);
+    for (let i = 0; i < entries.length; i++) code.u32(TYPE.entry);
+  });
+  section(module, 7, (code) => {
+    code.u32(entries.length);
+    entries.forEach((entry, i) => {
+      code.name(`f${entry}`);
+      code.byte(0);
+      code.u32(IMPORTS.length + 1 + functionCount + i);
+    });
+  });
+  section(module, 10, (code) => {
+    code.u32(bodies.length);
+    for (const body of bodies) code.sized(body);
+  });
+  return module.take().slice();
+}

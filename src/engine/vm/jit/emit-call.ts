@@ -1,0 +1,274 @@
+import { ERRNO } from "../../abi/errno.ts";
+import { helperById } from "../../abi/helpers.ts";
+import { BPF_HELPER_CALL, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL } from "../../isa/opcodes.ts";
+import { GUEST_BASE, GUEST_HIGH } from "../memory.ts";
+import type { FunctionCode } from "./function-code.ts";
+import { ADDRESS_LOCAL, FINISH, FUEL_AT, STACK_BYTES, STACK_LOCAL, STOP, WIDE_LOCAL } from "./layout.ts";
+import { CONSTANT, STACK } from "./provenance.ts";
+import * as w from "./wasm-code.ts";
+
+const MAP_LOOKUP = 1;
+const MAP_UPDATE = 2;
+const MAP_DELETE = 3;
+const TAIL_CALL = 12;
+const LOOP = 181;
+/** Iterations that bpf_loop grants at most. */
+const MAX_LOOPS = 1 << 23;
+/** About what a callback costs; the callback's own loops count for themselves. */
+const CALLBACK_FUEL = 8;
+
+/** Code of a call of any kind; false when its encoding is none that the tables know. */
+export function emitCall(f: FunctionCode, slot: number): boolean {
+  const { program } = f;
+  const imm = program.imm[slot] as number;
+  switch (program.src[slot]) {
+    case BPF_HELPER_CALL:
+      helper(f, slot, imm);
+      return true;
+    case BPF_PSEUDO_CALL: {
+      const target = f.functions.get(slot + 1 + imm);
+      if (target === undefined) return false;
+      f.giveFuel();
+      enter(f, slot);
+      for (let r = 1; r <= 5; r++) f.get(r);
+      pushCalleeStack(f);
+      f.code.call(target);
+      f.set(0);
+      leave(f);
+      f.takeFuel();
+      return true;
+    }
+    case BPF_PSEUDO_KFUNC_CALL:
+      hostCall(f, slot, "kfunc", 5);
+      return true;
+    default:
+      return false;
+  }
+}
+
+function helper(f: FunctionCode, slot: number, id: number): void {
+  if (id === TAIL_CALL) {
+    tailCall(f, slot);
+    return;
+  }
+  if (f.info.access === "bare") {
+    const map = constantOffset(f, 1);
+    if (map !== null && id === MAP_LOOKUP) {
+      lookup(f, slot, map);
+      return;
+    }
+    if (map !== null && (id === MAP_UPDATE || id === MAP_DELETE)) {
+      f.code.i32(slot);
+      f.code.i32(map);
+      f.low(2);
+      if (id === MAP_UPDATE) {
+        f.low(3);
+        f.low(4);
+      }
+      f.import(id === MAP_UPDATE ? "update" : "remove");
+      f.code.byte(w.I64_EXTEND_I32_S);
+      f.set(0);
+      return;
+    }
+    const callback = id === LOOP && f.info.inlineLoop ? constantFunction(f, 2) : null;
+    if (callback !== null) {
+      loop(f, slot, callback);
+      return;
+    }
+  }
+  hostCall(f, slot, "helper", helperById(id)?.args.length ?? 5);
+}
+
+function hostCall(f: FunctionCode, slot: number, name: "helper" | "kfunc", args: number): void {
+  for (let r = 1; r <= args; r++) f.share(r);
+  f.giveFuel();
+  f.code.i32(slot);
+  f.import(name);
+  f.haltIf(slot);
+  f.fetch(0);
+  f.takeFuel();
+}
+
+/** In the place of the function, another program; else the function goes on. */
+function tailCall(f: FunctionCode, slot: number): void {
+  const { code } = f;
+  for (let r = 1; r <= 3; r++) f.share(r);
+  f.giveFuel();
+  code.i32(slot);
+  f.import("tail");
+  code.tee(ADDRESS_LOCAL);
+  code.i32(STOP);
+  code.byte(w.I32_EQ);
+  f.haltIf(slot);
+  code.get(ADDRESS_LOCAL);
+  code.i32(FINISH);
+  code.byte(w.I32_EQ);
+  code.byte(w.IF);
+  code.byte(w.EMPTY_BLOCK);
+  f.returnShared();
+  code.byte(w.END);
+  f.fetch(0);
+  f.takeFuel();
+}
+
+/** Element of an array: an index within bounds, or no value. Other maps: one call with offsets, no registers. */
+function lookup(f: FunctionCode, slot: number, map: number): void {
+  const { code } = f;
+  const array = f.info.arrayAt(map);
+  if (array === null) {
+    code.i32(slot);
+    code.i32(map);
+    f.low(2);
+    f.import("lookup");
+    code.tee(ADDRESS_LOCAL);
+    code.byte(w.IF);
+    code.byte(w.I64);
+    code.get(ADDRESS_LOCAL);
+    code.byte(w.I64_EXTEND_I32_U);
+  } else {
+    const registers = f.registers;
+    const at = STACK_BYTES + (registers?.low[2] ?? 0);
+    if (registers?.kind[2] === STACK && at >= 0 && at + 4 <= STACK_BYTES) {
+      code.get(STACK_LOCAL);
+      code.memory(w.I32_LOAD, at);
+    } else {
+      f.low(2);
+      code.memory(w.I32_LOAD, 0);
+    }
+    code.tee(ADDRESS_LOCAL);
+    code.i32(array.maxEntries);
+    code.byte(w.I32_LT_U);
+    code.byte(w.IF);
+    code.byte(w.I64);
+    code.get(ADDRESS_LOCAL);
+    if ((array.stride & (array.stride - 1)) === 0) {
+      code.i32(31 - Math.clz32(array.stride));
+      code.byte(w.I32_SHL);
+    } else {
+      code.i32(array.stride);
+      code.byte(w.I32_MUL);
+    }
+    code.i32(array.base);
+    code.byte(w.I32_ADD);
+    code.byte(w.I64_EXTEND_I32_U);
+  }
+  code.i64Big(BigInt.asIntN(64, GUEST_BASE));
+  code.byte(w.I64_ADD);
+  code.byte(w.ELSE);
+  code.i64(0);
+  code.byte(w.END);
+  f.set(0);
+}
+
+/** bpf_loop(count, callback, callback context, flags): the callback's index is the number of calls before it. */
+function loop(f: FunctionCode, slot: number, callback: number): void {
+  const { code } = f;
+  f.get(4);
+  code.i64(0);
+  code.byte(w.I64_NE);
+  code.byte(w.IF);
+  code.byte(w.EMPTY_BLOCK);
+  code.i64(-ERRNO.EINVAL);
+  f.set(0);
+  code.byte(w.ELSE);
+  f.low(1);
+  code.tee(ADDRESS_LOCAL);
+  code.i32(MAX_LOOPS);
+  code.byte(w.I32_GT_U);
+  code.byte(w.IF);
+  code.byte(w.EMPTY_BLOCK);
+  code.i64(-ERRNO.E2BIG);
+  f.set(0);
+  code.byte(w.ELSE);
+  // WIDE_LOCAL counts the calls; ADDRESS_LOCAL is the limit.
+  code.i64(0);
+  code.set(WIDE_LOCAL);
+  f.giveFuel();
+  code.byte(w.BLOCK);
+  code.byte(w.EMPTY_BLOCK);
+  code.byte(w.LOOP);
+  code.byte(w.EMPTY_BLOCK);
+  code.get(WIDE_LOCAL);
+  code.byte(w.I32_WRAP_I64);
+  code.get(ADDRESS_LOCAL);
+  code.byte(w.I32_GE_U);
+  code.brIf(1);
+  code.get(WIDE_LOCAL);
+  f.get(3);
+  for (let r = 3; r <= 5; r++) code.i64(0);
+  pushCalleeStack(f);
+  code.call(callback);
+  code.get(WIDE_LOCAL);
+  code.i64(1);
+  code.byte(w.I64_ADD);
+  code.set(WIDE_LOCAL);
+  code.byte(w.I64_EQZ);
+  code.brIf(0);
+  code.byte(w.END);
+  code.byte(w.END);
+  code.get(WIDE_LOCAL);
+  f.set(0);
+  spend(f, slot + 1);
+  code.byte(w.END);
+  code.byte(w.END);
+}
+
+/** Pays for the calls of a whole bpf_loop at its end, so that loops of loops come to an end too. */
+function spend(f: FunctionCode, next: number): void {
+  const { code } = f;
+  code.i32(0);
+  code.i32(0);
+  code.memory(w.I32_LOAD, FUEL_AT);
+  code.get(WIDE_LOCAL);
+  code.byte(w.I32_WRAP_I64);
+  code.i32(CALLBACK_FUEL);
+  code.byte(w.I32_MUL);
+  code.byte(w.I32_SUB);
+  code.tee(ADDRESS_LOCAL);
+  code.memory(w.I32_STORE, FUEL_AT);
+  f.takeFuel();
+  code.get(ADDRESS_LOCAL);
+  code.i32(0);
+  code.byte(w.I32_LT_S);
+  code.byte(w.IF);
+  code.byte(w.EMPTY_BLOCK);
+  f.refuel(next);
+  code.byte(w.END);
+}
+
+function pushCalleeStack(f: FunctionCode): void {
+  f.code.get(STACK_LOCAL);
+  f.code.i32(f.info.frameStride);
+  f.code.byte(w.I32_ADD);
+}
+
+function enter(f: FunctionCode, slot: number): void {
+  if (f.info.access !== "checked") return;
+  pushCalleeStack(f);
+  f.import("enter");
+  f.haltIf(slot);
+}
+
+function leave(f: FunctionCode): void {
+  if (f.info.access !== "checked") return;
+  pushCalleeStack(f);
+  f.import("leave");
+  f.code.byte(w.DROP);
+}
+
+/** Offset that a register holds, when it is a constant guest address. */
+function constantOffset(f: FunctionCode, r: number): number | null {
+  const registers = f.registers;
+  if (registers?.kind[r] !== CONSTANT || registers.high[r] !== GUEST_HIGH) return null;
+  return (registers.low[r] as number) >>> 0;
+}
+
+/** Module index of the function that a register points to, when it is a constant. */
+function constantFunction(f: FunctionCode, r: number): number | null {
+  const registers = f.registers;
+  if (registers?.kind[r] !== CONSTANT) return null;
+  const value = (BigInt((registers.high[r] as number) >>> 0) << 32n) | BigInt((registers.low[r] as number) >>> 0);
+  const distance = value - BigInt.asUintN(64, f.program.codeBase);
+  if (distance < 0n || distance % 8n !== 0n) return null;
+  return f.functions.get(Number(distance / 8n)) ?? null;
+}

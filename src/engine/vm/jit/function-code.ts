@@ -1,0 +1,239 @@
+import { R10 } from "../../isa/opcodes.ts";
+import type { Executable } from "../executable.ts";
+import { MAY_GOTO_ITERATIONS } from "../frame.ts";
+import type { InlineArray } from "../helper-host.ts";
+import { GUEST_BASE } from "../memory.ts";
+import {
+  ADDRESS_LOCAL,
+  FUEL_AT,
+  FUEL_LOCAL,
+  type ImportName,
+  importIndex,
+  MAY_GOTO_AT,
+  MAY_GOTO_LOCAL,
+  REGISTER_LOCAL,
+  REGISTERS_AT,
+  STACK_BYTES,
+  STACK_LOCAL,
+  STOP,
+} from "./layout.ts";
+import type { Registers } from "./provenance.ts";
+import * as w from "./wasm-code.ts";
+
+/** What the kernel tells about the program and its surroundings. */
+export interface JitInfo {
+  /**
+   * `bare`: the verifier accepted the program, and nothing that it relies on is broken; accesses are loads and stores.
+   * `checked`: every access asks the shadow, as the interpreter does.
+   */
+  readonly access: "bare" | "checked";
+  /** Stores to map values are told to the kernel. */
+  readonly watched: boolean;
+  /** From a function's stack to that of a function it calls, bytes. */
+  readonly frameStride: number;
+  /** bpf_loop calls its callback without the host's knowledge. */
+  readonly inlineLoop: boolean;
+  /** The array behind a `struct bpf_map` at a guest offset; null when lookups in it are the host's. */
+  arrayAt(offset: number): InlineArray | null;
+}
+
+/** One function under compilation: its code, and the pieces that its emitters share. */
+export class FunctionCode {
+  readonly code = new w.WasmCode();
+  readonly program: Executable;
+  readonly info: JitInfo;
+  /** Slot of a function -> index in the module. */
+  readonly functions: ReadonlyMap<number, number>;
+  readonly spillFunction: number;
+  /** The function keeps its fuel in a local. */
+  readonly hasLoops: boolean;
+  readonly mayGoto: boolean;
+  /** Where registers point at the instruction that is being compiled; null with checked accesses. */
+  registers: Registers | null = null;
+
+  constructor(
+    program: Executable,
+    info: JitInfo,
+    functions: ReadonlyMap<number, number>,
+    spillFunction: number,
+    hasLoops: boolean,
+    mayGoto: boolean,
+  ) {
+    this.program = program;
+    this.info = info;
+    this.functions = functions;
+    this.spillFunction = spillFunction;
+    this.hasLoops = hasLoops;
+    this.mayGoto = mayGoto;
+  }
+
+  get(r: number): void {
+    this.code.get(REGISTER_LOCAL[r] as number);
+  }
+
+  set(r: number): void {
+    this.code.set(REGISTER_LOCAL[r] as number);
+  }
+
+  import(name: ImportName): void {
+    this.code.call(importIndex(name));
+  }
+
+  /** Pushes the low half of a register: the offset that an address holds. */
+  low(r: number): void {
+    this.get(r);
+    this.code.byte(w.I32_WRAP_I64);
+  }
+
+  /** Writes a register to the area that the host reads. */
+  share(r: number): void {
+    this.code.i32(0);
+    this.get(r);
+    this.code.memory(w.I64_STORE, REGISTERS_AT + 8 * r);
+  }
+
+  /** Reads a register back. */
+  fetch(r: number): void {
+    this.code.i32(0);
+    this.code.memory(w.I64_LOAD, REGISTERS_AT + 8 * r);
+    this.set(r);
+  }
+
+  spillAll(): void {
+    for (let r = 0; r <= R10; r++) this.get(r);
+    this.code.call(this.spillFunction);
+  }
+
+  /** The program ends at `slot`, with all its registers told. */
+  halt(slot: number): void {
+    this.spillAll();
+    this.code.i32(slot);
+    this.import("halt");
+    this.code.byte(w.DROP);
+    this.code.byte(w.UNREACHABLE);
+  }
+
+  /** Expects a status on the stack: the program ends at `slot` unless it is 0. */
+  haltIf(slot: number): void {
+    this.code.byte(w.IF);
+    this.code.byte(w.EMPTY_BLOCK);
+    this.halt(slot);
+    this.code.byte(w.END);
+  }
+
+  /** Fuel becomes visible to whoever runs next. */
+  giveFuel(): void {
+    if (!this.hasLoops) return;
+    this.code.i32(0);
+    this.code.get(FUEL_LOCAL);
+    this.code.memory(w.I32_STORE, FUEL_AT);
+  }
+
+  takeFuel(): void {
+    if (!this.hasLoops) return;
+    this.code.i32(0);
+    this.code.memory(w.I32_LOAD, FUEL_AT);
+    this.code.set(FUEL_LOCAL);
+  }
+
+  /** Returns r0 as it is in the area. */
+  returnShared(): void {
+    this.code.i32(0);
+    this.code.memory(w.I64_LOAD, REGISTERS_AT);
+    this.code.byte(w.RETURN);
+  }
+
+  return(): void {
+    this.giveFuel();
+    this.get(0);
+    this.code.byte(w.RETURN);
+  }
+
+  /** The interpreter runs the rest of the function, from `slot`. */
+  resume(slot: number): void {
+    this.giveFuel();
+    this.spillAll();
+    this.code.i32(0);
+    if (this.mayGoto) this.code.get(MAY_GOTO_LOCAL);
+    else this.code.i32(MAY_GOTO_ITERATIONS);
+    this.code.memory(w.I32_STORE, MAY_GOTO_AT);
+    this.code.i32(slot);
+    this.import("resume");
+    this.code.byte(w.DROP);
+    this.returnShared();
+  }
+
+  /** One instruction in the interpreter, with all registers: for encodings that the tables do not know. */
+  single(slot: number): void {
+    this.spillAll();
+    this.code.i32(slot);
+    this.import("slow");
+    this.haltIf(slot);
+    for (let r = 0; r < R10; r++) this.fetch(r);
+  }
+
+  /** LD_ABS and LD_IND: the host knows the packet; outside of it the function ends with 0. */
+  packetLoad(slot: number): void {
+    const { code } = this;
+    for (let r = 0; r < R10; r++) this.share(r);
+    code.i32(slot);
+    this.import("slow");
+    code.tee(ADDRESS_LOCAL);
+    code.i32(STOP);
+    code.byte(w.I32_EQ);
+    this.haltIf(slot);
+    code.get(ADDRESS_LOCAL);
+    code.byte(w.IF);
+    code.byte(w.EMPTY_BLOCK);
+    code.i64(0);
+    this.set(0);
+    this.return();
+    code.byte(w.END);
+    this.fetch(0);
+  }
+
+  /** Spends the fuel of one time round a loop. */
+  burn(amount: number, slot: number): void {
+    const { code } = this;
+    code.get(FUEL_LOCAL);
+    code.i32(amount);
+    code.byte(w.I32_SUB);
+    code.tee(FUEL_LOCAL);
+    code.i32(0);
+    code.byte(w.I32_LT_S);
+    code.byte(w.IF);
+    code.byte(w.EMPTY_BLOCK);
+    this.refuel(slot);
+    code.byte(w.END);
+  }
+
+  /** Asks for more fuel; without any the interpreter goes on from `slot`. */
+  refuel(slot: number): void {
+    const { code } = this;
+    code.i32(slot);
+    this.import("refuel");
+    code.tee(FUEL_LOCAL);
+    code.byte(w.I32_EQZ);
+    code.byte(w.IF);
+    code.byte(w.EMPTY_BLOCK);
+    this.resume(slot);
+    code.byte(w.END);
+  }
+
+  /** At the function's start: r10, fuel, may_goto's budget. */
+  prologue(): void {
+    const { code } = this;
+    code.get(STACK_LOCAL);
+    code.i32(STACK_BYTES);
+    code.byte(w.I32_ADD);
+    code.byte(w.I64_EXTEND_I32_U);
+    code.i64Big(BigInt.asIntN(64, GUEST_BASE));
+    code.byte(w.I64_ADD);
+    this.set(R10);
+    this.takeFuel();
+    if (this.mayGoto) {
+      code.i32(MAY_GOTO_ITERATIONS);
+      code.set(MAY_GOTO_LOCAL);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** What compiled code and its host agree on: places in low linear memory, imported functions, locals. */
+
+/** u32: fuel left, while no function keeps it in a local. */
+export const FUEL_AT = 0x104;
+/** u32: iterations that may_goto still grants, when the interpreter takes over. */
+export const MAY_GOTO_AT = 0x108;
+/** r0..r10, 8 bytes each. */
+export const REGISTERS_AT = 0x110;
+
+/** Imports in the order of their indices, with the number of their (i32) parameters; each returns an i32. */
+export const IMPORTS = [
+  ["helper", 1],
+  ["kfunc", 1],
+  ["tail", 1],
+  ["slow", 1],
+  ["resume", 1],
+  ["refuel", 1],
+  ["halt", 1],
+  ["enter", 1],
+  ["leave", 1],
+  ["lookup", 3],
+  ["remove", 3],
+  ["update", 5],
+] as const;
+export type ImportName = (typeof IMPORTS)[number][0];
+
+export const importIndex = (name: ImportName): number => IMPORTS.findIndex(([n]) => n === name);
+
+/** What {@link IMPORTS} return where the program may go on, or not. */
+export const GO_ON = 0;
+export const STOP = 1;
+/** The function ends: after `tail` with the r0 in the area, after `slow` with 0. */
+export const FINISH = 2;
+
+/** Locals of a compiled function: parameters r1..r5 and the offset of its stack, then the rest. */
+export const REGISTER_LOCAL: readonly number[] = [6, 0, 1, 2, 3, 4, 7, 8, 9, 10, 11];
+export const STACK_LOCAL = 5;
+export const WIDE_LOCAL = 12;
+export const WIDE2_LOCAL = 13;
+export const ADDRESS_LOCAL = 14;
+export const FUEL_LOCAL = 15;
+export const MAY_GOTO_LOCAL = 16;
+export const NEXT_LOCAL = 17;
+/** The shadow byte of a checked access. */
+export const MARK_LOCAL = 18;
+/** r0, r6..r10 and two more (i64), then five i32. */
+export const I64_LOCALS = 8;
+export const I32_LOCALS = 5;
+
+/** Bytes of a function's stack. */
+export const STACK_BYTES = 512;
