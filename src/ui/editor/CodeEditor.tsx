@@ -4,7 +4,7 @@ import type { FileName } from "../../store/types.ts";
 import { useActions, useReadState } from "../shell/context.tsx";
 import { useEditorPort } from "../shell/editor-port.tsx";
 import { takeCursor } from "./handover.ts";
-import { hoverText } from "./hover.ts";
+import { registerLanguageFeatures } from "./language-features.ts";
 import type { LineMarks } from "./marks.ts";
 import { defineThemes, monaco, setObjectNames } from "./monaco.ts";
 import type { ObjectNames } from "./object-names.ts";
@@ -79,6 +79,22 @@ function decorationsOf(marks: LineMarks, model: monaco.editor.ITextModel): monac
   return all;
 }
 
+const SEVERITY = {
+  error: monaco.MarkerSeverity.Error,
+  refused: monaco.MarkerSeverity.Error,
+  warning: monaco.MarkerSeverity.Warning,
+  unsupported: monaco.MarkerSeverity.Info,
+} as const;
+
+const markerOf = (p: Problem): monaco.editor.IMarkerData => ({
+  severity: SEVERITY[p.kind],
+  message: p.kernel && p.kernel !== p.title ? `${p.title}\n${p.kernel}` : p.title,
+  startLineNumber: p.line,
+  startColumn: p.column,
+  endLineNumber: p.line,
+  endColumn: p.endColumn,
+});
+
 /** Monaco with the page's marks, notes and hovers. Text flows in by props and out by onEdit. */
 export function CodeEditor(props: Props) {
   const host = useRef<HTMLDivElement>(null);
@@ -129,6 +145,9 @@ export function CodeEditor(props: Props) {
       unicodeHighlight: { ambiguousCharacters: false },
       accessibilitySupport: "auto",
       hover: { delay: 250, above: false },
+      quickSuggestions: { other: true, comments: false, strings: false },
+      suggest: { showStatusBar: false, preview: false },
+      wordBasedSuggestions: "off",
     });
     const subscriptions = [
       created.onDidChangeModelContent((event) => {
@@ -141,18 +160,6 @@ export function CodeEditor(props: Props) {
       created.onDidChangeCursorPosition((event) =>
         latest.current.onCursor(event.position.lineNumber, event.source !== "api"),
       ),
-      monaco.languages.registerHoverProvider("bpf-c", {
-        provideHover(model, position) {
-          const word = model.getWordAtPosition(position);
-          if (!word) return null;
-          const text = hoverText(word.word, read());
-          if (text === null) return null;
-          return {
-            range: new monaco.Range(position.lineNumber, word.startColumn, position.lineNumber, word.endColumn),
-            contents: text.map((value) => ({ value })),
-          };
-        },
-      }),
     ];
     const cursor = takeCursor();
     const model = created.getModel();
@@ -164,7 +171,9 @@ export function CodeEditor(props: Props) {
       created.focus();
     }
     setEditor(created);
+    const unregister = registerLanguageFeatures(read);
     return () => {
+      unregister();
       for (const subscription of subscriptions) subscription.dispose();
       created.setModel(null);
       created.dispose();
@@ -222,29 +231,16 @@ export function CodeEditor(props: Props) {
       editor.revealLineInCenterIfOutsideViewport(props.focusLine);
   }, [editor, props.focusLine]);
 
+  // Marks need their text: the models are filled before, and again when another file comes up.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the file decides which model has just been filled
   useEffect(() => {
-    if (typedAfter.current === props.build) return;
-    const model = modelOf("program");
-    monaco.editor.setModelMarkers(
-      model,
-      "build",
-      props.problems
-        .filter((p) => p.line > 0)
-        .map((p) => ({
-          severity:
-            p.kind === "warning"
-              ? monaco.MarkerSeverity.Warning
-              : p.kind === "unsupported"
-                ? monaco.MarkerSeverity.Info
-                : monaco.MarkerSeverity.Error,
-          message: p.kernel && p.kernel !== p.title ? `${p.title}\n${p.kernel}` : p.title,
-          startLineNumber: p.line,
-          startColumn: p.column,
-          endLineNumber: p.line,
-          endColumn: p.endColumn,
-        })),
-    );
-  }, [props.problems, props.build]);
+    if (!editor) return;
+    for (const file of ["program", "script"] as const) {
+      if (file === "program" && typedAfter.current === props.build) continue;
+      const mine = props.problems.filter((p) => p.file === file && p.line > 0);
+      monaco.editor.setModelMarkers(modelOf(file), "build", mine.map(markerOf));
+    }
+  }, [editor, props.file, props.problems, props.build]);
 
   return (
     <div className="monaco-host" ref={host} data-testid="editor">

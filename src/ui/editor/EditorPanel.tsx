@@ -46,7 +46,7 @@ function useMarks(file: FileId, problems: readonly Problem[]): LineMarks {
   const program = report?.ok ? (report.programs.find((p) => p.name === inspected) ?? report.programs[0]) : undefined;
   const bands = useMemo(() => (verifying && program ? bandsOf(program) : null), [verifying, program]);
   return useMemo(() => {
-    if (file === "script") return scriptMarks(script);
+    if (file === "script") return scriptMarks(script, problems);
     if (file === "assembly") return NO_MARKS;
     if (bands) return withBands(programMarks(coverage, problems, null, null), bands);
     return programMarks(coverage, problems, snapshot, last);
@@ -57,8 +57,8 @@ function useMarks(file: FileId, problems: readonly Problem[]): LineMarks {
 function useOpenProblem(problems: readonly Problem[]): Problem | null {
   const cursor = usePlayground((s) => s.view.cursorLine);
   return (
-    problems.find((p) => p.line > 0 && p.line === cursor) ??
-    problems.find((p) => p.line > 0 && p.kind !== "warning") ??
+    problems.find((p) => p.file === "program" && p.line > 0 && p.line === cursor) ??
+    problems.find((p) => p.file === "program" && p.line > 0 && p.kind !== "warning") ??
     null
   );
 }
@@ -177,7 +177,7 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
   const open = useOpenProblem(problems);
   const focusLine = useFocusLine();
   const assembly = useMemo(() => assemblyOf(report), [report]);
-  const unplaced = file === "program" ? problems.filter((p) => p.line === 0) : [];
+  const unplaced = file === "program" ? problems.filter((p) => p.line === 0 && p.kind !== "warning") : [];
 
   const text = file === "program" ? source.program : file === "script" ? source.script : assembly.text;
   const label =

@@ -1,6 +1,10 @@
 import type { PlaygroundState } from "../../store/types.ts";
 import { formatMoment } from "../text/format.ts";
 import { namesOf, valueText } from "../text/names.ts";
+import { shortState } from "../verify/state-text.ts";
+import { knowledgeOf } from "../verify/variables.ts";
+import { walkOf } from "../verify/walk.ts";
+import { dialectOf, helperDoc } from "./helper-docs.ts";
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
 
@@ -8,8 +12,37 @@ function table(rows: readonly (readonly [string, string])[]): string {
   return `| | |\n|---|---|\n${rows.map(([k, v]) => `| ${k} | ${cell(v)} |`).join("\n")}`;
 }
 
-/** What a name means at the moment shown, as Markdown paragraphs; null when it means nothing. */
-export function hoverText(word: string, state: PlaygroundState): readonly string[] | null {
+/** What the verifier knew of a variable where it stands, as rows; empty when that cannot be told. */
+function verifierKnew(word: string, state: PlaygroundState, line: number): readonly (readonly [string, string])[] {
+  const report = state.build.report;
+  const view = state.verifier;
+  const program = report?.ok ? report.programs.find((p) => p.name === view?.program) : undefined;
+  if (!view || !program || line === 0) return [];
+  const rejected = view.paths.find((p) => p.end === "rejected");
+  const order = [...(rejected ? [rejected] : []), ...view.paths].slice(0, 12);
+  for (const path of order) {
+    const known = knowledgeOf(word, line, walkOf(view, program, path.index), state.source.program);
+    if (known)
+      return [
+        ["Verifier knew", `\`${shortState(known.state)}\` in ${known.where}, set on line ${known.line}`],
+        ["On path", `${path.index + 1} of ${view.paths.length}`],
+      ];
+  }
+  return [];
+}
+
+/** What a name means where it stands, at the moment shown, as Markdown paragraphs; null when it means nothing. */
+export function hoverText(word: string, state: PlaygroundState, line: number): readonly string[] | null {
+  const doc = helperDoc(word, dialectOf(state.source.program));
+  if (doc) return [`\`\`\`bpf-c\n${doc.prototype}\n\`\`\``, doc.summary];
+  const knew = verifierKnew(word, state, line);
+  const now = nowText(word, state);
+  if (now) return knew.length > 0 ? [...now, table(knew)] : now;
+  return knew.length > 0 ? [`**\`${word}\`**`, table(knew)] : null;
+}
+
+/** What an object or member is at the moment shown. */
+function nowText(word: string, state: PlaygroundState): readonly string[] | null {
   const { snapshot, events, position } = state.run;
   if (!snapshot) return null;
   const map = snapshot.maps.find((m) => m.name === word);

@@ -26,7 +26,7 @@ export function programMarks(
     if (cpu.running && cpu.running.line > 0)
       tint.set(cpu.running.line, cpu.state === "callback" || cpu.running.timer !== null ? "callback" : "program");
   for (const problem of problems)
-    if (problem.line > 0 && (problem.kind === "refused" || problem.kind === "error")) {
+    if (problem.file === "program" && problem.line > 0 && (problem.kind === "refused" || problem.kind === "error")) {
       tint.set(problem.line, "error");
       gutter.set(problem.line, "bad");
     }
@@ -44,7 +44,7 @@ export function withBands(marks: LineMarks, bands: ReadonlyMap<number, 1 | 2 | 3
 }
 
 /** Marks of the script: what has run and returned, what comes next, which expectations hold. */
-export function scriptMarks(script: ScriptState): LineMarks {
+export function scriptMarks(script: ScriptState, problems: readonly Problem[]): LineMarks {
   const gutter = new Map<number, "ok" | "bad">();
   const tint = new Map<number, "error" | "next">();
   const after = new Map<number, { text: string; tone: "dim" | "good" | "bad" }>();
@@ -66,6 +66,12 @@ export function scriptMarks(script: ScriptState): LineMarks {
     tint.set(script.stopped.line, "error");
     after.set(script.stopped.line, { text: `✗ ${script.stopped.reason}`, tone: "bad" });
   } else if (script.nextLine !== null) tint.set(script.nextLine, "next");
+  for (const problem of problems)
+    if (problem.file === "script" && problem.line > 0) {
+      tint.set(problem.line, "error");
+      gutter.set(problem.line, "bad");
+      after.set(problem.line, { text: `✗ ${problem.title}`, tone: "bad" });
+    }
   return { gutter, tint, after };
 }
 

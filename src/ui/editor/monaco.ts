@@ -8,6 +8,9 @@ import "monaco-editor/features/hover/register.js";
 import "monaco-editor/features/indentation/register.js";
 import "monaco-editor/features/linesOperations/register.js";
 import "monaco-editor/features/multicursor/register.js";
+import "monaco-editor/features/parameterHints/register.js";
+import "monaco-editor/features/snippet/register.js";
+import "monaco-editor/editor/contrib/suggest/browser/suggestController.js";
 import "monaco-editor/features/toggleTabFocusMode/register.js";
 import "monaco-editor/features/wordHighlighter/register.js";
 import "monaco-editor/features/wordOperations/register.js";
@@ -127,6 +130,14 @@ export function defineThemes(): void {
         "editorWidget.background": of("--panel"),
         "editorWidget.foreground": of("--text"),
         "editorWidget.border": of("--line2"),
+        "editorSuggestWidget.background": of("--panel"),
+        "editorSuggestWidget.border": of("--line2"),
+        "editorSuggestWidget.foreground": of("--text"),
+        "editorSuggestWidget.selectedForeground": of("--text"),
+        "editorSuggestWidget.selectedBackground": of("--sel"),
+        "editorSuggestWidget.highlightForeground": of("--accent"),
+        "editorSuggestWidget.focusHighlightForeground": of("--accent"),
+        "list.hoverBackground": of("--raised"),
         "editorHoverWidget.background": of("--panel"),
         "editorHoverWidget.foreground": of("--text"),
         "editorHoverWidget.border": of("--line2"),

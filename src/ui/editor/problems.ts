@@ -1,8 +1,10 @@
 import type { BuildReport, Diagnostic, Explanation, ProgramReport } from "../../protocol/engine-types.ts";
+import type { FileName } from "../../store/types.ts";
 
 /** One thing that is wrong with the visitor's source, at its line. */
 export interface Problem {
   readonly kind: "error" | "warning" | "refused" | "unsupported";
+  readonly file: FileName;
   /** from 1; 0 when no line is to blame */
   readonly line: number;
   readonly column: number;
@@ -22,6 +24,7 @@ function fromDiagnostic(diagnostic: Diagnostic, sourceName: (file: string) => bo
   const span = diagnostic.span && sourceName(diagnostic.span.file) ? diagnostic.span : null;
   return {
     kind: diagnostic.severity,
+    file: diagnostic.span && isScript(diagnostic.span.file) ? "script" : "program",
     line: span?.line ?? 0,
     column: span?.column ?? 1,
     endColumn: span ? (span.endLine === span.line ? Math.max(span.endColumn, span.column + 1) : 10_000) : 1,
@@ -40,6 +43,7 @@ export function lineOfInsn(program: ProgramReport, insn: number | null): number 
   return program.disassembly.find((line) => line.insn === insn)?.line ?? 0;
 }
 
+const isScript = (file: string): boolean => /\.user$/.test(file);
 const isHeader = (file: string): boolean => /\.h$/.test(file);
 
 /** Everything to be shown at lines, errors first, then by line. */
@@ -54,6 +58,7 @@ export function problemsOf(report: BuildReport | null, source: string): readonly
     if (!problems.some((p) => p.kind === "error"))
       problems.push({
         kind: "error",
+        file: "program",
         line: 0,
         column: 1,
         endColumn: 1,
@@ -73,6 +78,7 @@ export function problemsOf(report: BuildReport | null, source: string): readonly
     const text = source.split("\n")[line - 1] ?? "";
     problems.push({
       kind: program.verdict === "reject" ? "refused" : "unsupported",
+      file: "program",
       line,
       column: text.length - text.trimStart().length + 1,
       endColumn: text.trimEnd().length + 1,
@@ -94,6 +100,7 @@ export function problemsOf(report: BuildReport | null, source: string): readonly
     const line = lines.findIndex((text) => new RegExp(`\\b${map.name}\\b.*SEC\\(`).test(text)) + 1;
     problems.push({
       kind: "refused",
+      file: "program",
       line,
       column: 1,
       endColumn: (lines[line - 1]?.length ?? 0) + 1,

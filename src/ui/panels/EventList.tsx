@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, useEffect, useId, useMemo, useRef } from "react";
+import { type KeyboardEvent, useEffect, useId, useLayoutEffect, useMemo, useRef } from "react";
 import type { KernelEvent, Oops } from "../../protocol/engine-types.ts";
 import { EventMark, TimerGlyph } from "../controls/glyphs.tsx";
 import { Empty } from "../controls/Panel.tsx";
@@ -64,15 +64,15 @@ export function EventList() {
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: scrolls when the moment moves, not when rows are measured
   useEffect(() => {
-    const atEnd = current === events.length - 1;
-    if (events.length === 0) return;
-    if (atEnd)
-      requestAnimationFrame(() => {
-        const element = scroller.current;
-        if (element) element.scrollTop = element.scrollHeight;
-      });
-    else if (current >= 0) virtualizer.scrollToIndex(current, { align: "auto" });
+    if (current >= 0 && current < events.length - 1) virtualizer.scrollToIndex(current, { align: "auto" });
   }, [current, events.length, following]);
+  const height = virtualizer.getTotalSize();
+  // At the end the list stays at its end, also when rows turn out taller than thought.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: height stands for what was measured
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    if (element && current === events.length - 1) element.scrollTop = element.scrollHeight;
+  }, [current, events.length, height]);
 
   if (events.length === 0)
     return (
@@ -104,7 +104,7 @@ export function EventList() {
         aria-label="Events"
         aria-activedescendant={current >= 0 ? `${base}-${events[current]?.seq}` : undefined}
         className="evlist"
-        style={{ height: virtualizer.getTotalSize() }}
+        style={{ height }}
         onKeyDown={onKeyDown}
       >
         {virtualizer.getVirtualItems().map((item) => {

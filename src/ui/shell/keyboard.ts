@@ -39,7 +39,11 @@ export function previousExpiry(state: PlaygroundState): number {
 
 /** Line of the next or previous problem after the cursor, wrapping; null when there is none. */
 export function nextProblemLine(state: PlaygroundState, direction: 1 | -1): number | null {
-  const lines = [...new Set(problemsOf(state.build.report, state.source.program).map((p) => p.line))]
+  const lines = [
+    ...new Set(
+      problemsOf(state.build.report, state.source.program).flatMap((p) => (p.file === "program" ? [p.line] : [])),
+    ),
+  ]
     .filter((line) => line > 0)
     .sort((a, b) => a - b);
   if (lines.length === 0) return null;
