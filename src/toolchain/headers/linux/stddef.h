@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PLAYGROUND_LINUX_STDDEF_H
+#define PLAYGROUND_LINUX_STDDEF_H
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+#endif
