@@ -3,6 +3,7 @@ import type { FileName, PlaygroundState } from "../../store/types.ts";
 import { Icon } from "../controls/Icon.tsx";
 import { Empty, MaximiseButton, moveBetweenTabs } from "../controls/Panel.tsx";
 import { useActions, useMediaQuery, usePlayground, useReadState } from "../shell/context.tsx";
+import { formatBytes } from "../text/format.ts";
 import { bandsOf } from "../verify/bands.ts";
 import { assemblyOf } from "./assembly.ts";
 import { FILE_LABELS, type LineMarks, programMarks, scriptMarks, withBands } from "./marks.ts";
@@ -145,6 +146,43 @@ export function VerdictChip() {
   );
 }
 
+/** The compiler on its way: bytes, what works meanwhile, and a way out. */
+function DownloadNote() {
+  const phase = usePlayground((s) => s.build.phase);
+  const download = usePlayground((s) => s.build.download);
+  const actions = useActions();
+  if (phase !== "loading-compiler" || !download) return null;
+  const share = download.total > 0 ? Math.round((100 * download.received) / download.total) : null;
+  return (
+    <div className="dlnote" role="group" aria-label="Compiler download">
+      <div className="dlrow">
+        <b>Fetching the compiler</b>
+        <span className="num">{share === null ? "" : `${share} %`}</span>
+      </div>
+      <div
+        className="pgb"
+        role="progressbar"
+        aria-label="Compiler download"
+        aria-valuemin={0}
+        aria-valuemax={100}
+        {...(share === null ? {} : { "aria-valuenow": share })}
+      >
+        <i style={{ width: `${share ?? 0}%` }} />
+      </div>
+      <div className="dlrow">
+        <span className="t2">
+          {formatBytes(download.received)}
+          {download.total > 0 ? ` of ${formatBytes(download.total)}` : ""}. Demos run without it; your edits compile as
+          soon as it is here.
+        </span>
+        <button type="button" className="mini" onClick={() => actions.cancelBuild()}>
+          Cancel
+        </button>
+      </div>
+    </div>
+  );
+}
+
 /** Tabs, verdict and the text itself. */
 export function EditorPanel({ compact }: { readonly compact?: boolean }) {
   const maximised = usePlayground((s) => s.view.maximised === "editor");
@@ -252,6 +290,7 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
   );
   return (
     <>
+      <DownloadNote />
       {unplaced.length > 0 || (plain && noted) ? (
         <div className="notes">
           {unplaced.slice(0, 1).map((p) => (

@@ -1,7 +1,13 @@
 import type { GraphEdge, GraphNode, GraphSnapshot } from "../../protocol/engine-types.ts";
+import { formatNumber } from "../text/format.ts";
 
 /** Beyond this many nodes the picture shows one node per map in place of its elements and timers. */
 export const NODES_SHOWN = 200;
+
+const joined = (count: number): string => `×${count}`;
+
+/** How many edges of the moment an edge of the picture stands for. */
+export const countOf = (edge: GraphEdge): number => Number(/^×(\d+)$/.exec(edge.label)?.[1] ?? 1);
 
 /** One node for all elements of a map and one for all their timers, with counts; edges joined. */
 export function collapseGraph(graph: GraphSnapshot): GraphSnapshot {
@@ -26,8 +32,11 @@ export function collapseGraph(graph: GraphSnapshot): GraphSnapshot {
     return {
       id,
       kind: first.kind,
-      label: `${members.length} ${first.kind}s`,
-      detail: first.kind === "timer" ? [`${armed} armed`, ...(firing ? [`${firing} firing`] : [])].join(", ") : "",
+      label: formatNumber(members.length),
+      detail:
+        first.kind === "timer"
+          ? [`timers, ${armed} armed`, ...(firing ? [`${firing} firing`] : [])].join(", ")
+          : "elements",
       refs: null,
       users: null,
       state: leaked.has(id) ? "leaked" : firing > 0 ? "firing" : "live",
@@ -39,7 +48,8 @@ export function collapseGraph(graph: GraphSnapshot): GraphSnapshot {
     const from = stand(edge.from);
     const to = stand(edge.to);
     const id = `${from}>${to}>${edge.kind}`;
-    if (!edges.has(id)) edges.set(id, { ...edge, id, from, to });
+    const known = edges.get(id);
+    edges.set(id, { ...edge, id, from, to, label: joined(known ? countOf(known) + 1 : 1) });
   }
   return { nodes, edges: [...edges.values()], leaks: graph.leaks.map((loop) => [...new Set(loop.map(stand))]) };
 }

@@ -1,4 +1,6 @@
 import type { GraphEdge, GraphNode, GraphSnapshot, NodeId } from "../../protocol/engine-types.ts";
+import { formatNumber } from "../text/format.ts";
+import { countOf } from "./collapse.ts";
 import { COLUMNS, columnOf } from "./slots.ts";
 
 export interface Box {
@@ -315,10 +317,11 @@ export function layoutGraph(
       .join("");
     const kind = kindOf.get(group.edges[0]?.from ?? "")?.kind ?? "node";
     const name = target.node.label;
+    const count = group.edges.reduce((n, e) => n + countOf(e), 0);
     const text =
       group.kind === "followed"
         ? "followed into freed memory"
-        : `${group.edges.length} ${kind}${group.edges.length === 1 ? " holds" : "s hold"} ${name}`;
+        : `${formatNumber(count)} ${kind}${count === 1 ? " holds" : "s hold"} ${name}`;
     routes.push({
       id: key,
       kind: group.kind,

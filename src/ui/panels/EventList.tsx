@@ -3,7 +3,7 @@ import { type KeyboardEvent, useEffect, useId, useLayoutEffect, useMemo, useRef 
 import type { KernelEvent, Oops } from "../../protocol/engine-types.ts";
 import { EventMark, TimerGlyph } from "../controls/glyphs.tsx";
 import { Empty } from "../controls/Panel.tsx";
-import { useActions, useNames, usePlayground } from "../shell/context.tsx";
+import { useActions, useMomentDecimals, useNames, usePlayground } from "../shell/context.tsx";
 import { formatMoment } from "../text/format.ts";
 import type { Names } from "../text/names.ts";
 import { type EventGroup, glyphOf, groupOf, sentenceOf } from "../text/sentences.ts";
@@ -41,6 +41,7 @@ export function EventList() {
   const hidden = usePanelState((s) => s.hiddenGroups);
   const actions = useActions();
   const names = useNames();
+  const decimals = useMomentDecimals();
   const base = useId();
   const events = useMemo(() => visible(all, hidden), [all, hidden]);
   const scroller = useRef<HTMLDivElement>(null);
@@ -123,7 +124,7 @@ export function EventList() {
               style={{ transform: `translateY(${item.start}px)` }}
               onClick={() => actions.seek(event.seq + 1)}
             >
-              <span className="t">{formatMoment(event.at)}</span>
+              <span className="t">{formatMoment(event.at, decimals)}</span>
               <span className="w">{event.cpu === null ? "" : `CPU ${event.cpu}`}</span>
               <span className="g">
                 <EventMark glyph={glyphOf(event)} />
@@ -138,7 +139,7 @@ export function EventList() {
       </div>
       {next && snapshot && current === events.length - 1 ? (
         <div className="ev nx">
-          <span className="t">{formatMoment(next.expires ?? 0)}</span>
+          <span className="t">{formatMoment(next.expires ?? 0, decimals)}</span>
           <span className="w">{next.cpu === null ? "" : `CPU ${next.cpu}`}</span>
           <span className="g">
             <TimerGlyph state="armed" share={shareLeft(next, snapshot.now)} size={12} />
@@ -166,7 +167,14 @@ function OopsDetails({ oops }: { readonly oops: Oops }) {
           {oops.object.freedAt === null ? "" : ` freed at ${formatMoment(oops.object.freedAt)} ms`}
         </code>
       ) : null}
-      <code className="t2">{oops.registers.map((value, i) => `r${i} ${value}`).join("  ")}</code>
+      <span className="oopsregs">
+        {oops.registers.map((value, i) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a register is its number
+          <code key={i} className="t2">
+            r{i} {value}
+          </code>
+        ))}
+      </span>
     </span>
   );
 }

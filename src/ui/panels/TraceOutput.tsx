@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import { Empty } from "../controls/Panel.tsx";
-import { useActions, usePlayground } from "../shell/context.tsx";
+import { useActions, useMomentDecimals, usePlayground } from "../shell/context.tsx";
 import { formatMoment } from "../text/format.ts";
 
 const SHOWN = 2000;
@@ -9,6 +9,7 @@ const SHOWN = 2000;
 export function TraceOutput() {
   const events = usePlayground((s) => s.run.events);
   const actions = useActions();
+  const decimals = useMomentDecimals();
   const lines = useMemo(() => events.filter((e) => e.kind === "trace" || e.kind === "ringbuf").slice(-SHOWN), [events]);
   if (lines.length === 0)
     return (
@@ -23,7 +24,7 @@ export function TraceOutput() {
       {lines.map((event) => (
         <li key={event.seq}>
           <button type="button" onClick={() => actions.seek(event.seq + 1)}>
-            <span className="t">{formatMoment(event.at)}</span>
+            <span className="t">{formatMoment(event.at, decimals)}</span>
             <span className="w">{event.cpu === null ? "" : `CPU ${event.cpu}`}</span>
             <code>
               {event.kind === "trace"

@@ -1,7 +1,37 @@
 import { Icon } from "../controls/Icon.tsx";
 import { IconButton } from "../controls/Panel.tsx";
+import { setPanelState } from "../panels/panel-state.ts";
 import { formatMoment } from "../text/format.ts";
 import { useActions, useNames, usePlayground } from "./context.tsx";
+import { useEditorPort } from "./editor-port.tsx";
+
+/** Where it happened: the line of C, and the event, which carries the registers. */
+function OopsPlace({ line }: { readonly line: number }) {
+  const port = useEditorPort();
+  const actions = useActions();
+  const seq = usePlayground((s) => s.run.events.findLast((e) => e.kind === "oops")?.seq ?? null);
+  return (
+    <>
+      {line > 0 ? (
+        <button type="button" className="mini" onClick={() => port.current?.reveal("program", line)}>
+          Line {line}
+        </button>
+      ) : null}
+      {seq === null ? null : (
+        <button
+          type="button"
+          className="mini"
+          onClick={() => {
+            setPanelState({ activity: "events" });
+            actions.seek(seq + 1);
+          }}
+        >
+          Show the event
+        </button>
+      )}
+    </>
+  );
+}
 
 /** One line each above the panels; they push, never cover. */
 export function Banners() {
@@ -44,9 +74,14 @@ export function Banners() {
             <b>
               Oops on CPU {oops.cpu} at {formatMoment(oops.at)} ms.
             </b>{" "}
-            {oops.place ? <code>{oops.place.functionName}</code> : null} {oops.message}
+            {oops.place && !oops.message.includes(oops.place.functionName) ? (
+              <>
+                <code>{oops.place.functionName}</code>:{" "}
+              </>
+            ) : null}
+            {oops.message}
           </span>
-          {oops.place && oops.place.line > 0 ? <span className="t2">line {oops.place.line}</span> : null}
+          <OopsPlace line={oops.place?.line ?? 0} />
         </div>
       ) : null}
       {leaks && leaks.length > 0 ? (

@@ -3,6 +3,7 @@ import type { StoreApi } from "zustand";
 import { useStore } from "zustand";
 import type { KernelEvent, Snapshot } from "../../protocol/engine-types.ts";
 import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
+import { momentDecimals } from "../text/format.ts";
 import { type Names, namesOf } from "../text/names.ts";
 
 interface Playground {
@@ -54,6 +55,23 @@ export function useNames(): Names {
   const snapshot = usePlayground((s) => s.run.snapshot);
   const events = usePlayground((s) => s.run.events);
   return useMemo(() => sharedNames(snapshot, events), [snapshot, events]);
+}
+
+const decimalsByRun = new WeakMap<KernelEvent, { count: number; decimals: number }>();
+
+/** Decimals that every moment of the recording needs, so that a column of them lines up. */
+export function useMomentDecimals(): number {
+  const events = usePlayground((s) => s.run.events);
+  return useMemo(() => {
+    const first = events[0];
+    if (!first) return 1;
+    const known = decimalsByRun.get(first) ?? { count: 0, decimals: 1 };
+    for (let i = Math.min(known.count, events.length); i < events.length && known.decimals < 3; i++)
+      known.decimals = Math.max(known.decimals, momentDecimals(events[i]?.at ?? 0));
+    known.count = events.length;
+    decimalsByRun.set(first, known);
+    return known.decimals;
+  }, [events]);
 }
 
 /** Width and height of an element in px, followed. */

@@ -13,12 +13,17 @@ export function formatSpan(ns: number): string {
   return `${sign}${trim((n / 60e9).toFixed(1))} min`;
 }
 
-/** A moment in ms for a column: at least one decimal, at most three (`32.0`, `32.125`). */
-export function formatMoment(ns: number): string {
+/** A moment in ms for a column: at least one decimal (or as many as asked for), at most three (`32.0`, `32.125`). */
+export function formatMoment(ns: number, decimals = 1): string {
   const ms = ns / 1e6;
   if (ms >= 1e6) return `${trim((ms / 1e3).toFixed(1))} s`;
-  const text = ms.toFixed(3);
-  return text.endsWith("00") ? text.slice(0, -2) : trim(text);
+  return ms.toFixed(Math.max(decimals, momentDecimals(ns)));
+}
+
+/** Decimals that a moment needs in ms, 1 to 3; finer than a microsecond is not shown. */
+export function momentDecimals(ns: number): 1 | 2 | 3 {
+  const us = Math.round(ns / 1e3);
+  return us % 100 === 0 ? 1 : us % 10 === 0 ? 2 : 3;
 }
 
 /** The clock in the transport: always three decimals, in ms up to 100 s and in s beyond. */

@@ -50,6 +50,13 @@ function keysOf(map: MapSnapshot): ReadonlyMap<string, string> {
   return new Map(map.rows.map((row) => [row.keyHex, valueText(row.key)]));
 }
 
+/** A name in at most so many characters; a key in brackets at its end stays whole. */
+export function shorten(name: string, most: number): string {
+  if (name.length <= most) return name;
+  const key = /\[[^\]]*\]$/.exec(name)?.[0] ?? "";
+  return `${name.slice(0, Math.max(1, most - key.length - 1))}…${key}`;
+}
+
 /** Names at a moment; objects that are gone keep the name that their creation gave them. */
 export function namesOf(snapshot: Snapshot | null, events: readonly KernelEvent[]): Names {
   const maps = new Map<number, string>();

@@ -42,7 +42,10 @@ function lanesOf(snapshot: Snapshot, timeline: Timeline, detailed: boolean, room
   const timers = detailed ? snapshot.timers.filter((t) => t.state !== "none").slice(0, TIMER_LANES) : [];
   const refs = detailed ? snapshot.programs.filter((p) => timeline.refs.has(`prog:${p.id}`)).slice(0, 4) : [];
   const others = user.height + timers.length * 28 + refs.length * 50;
-  const each = Math.max(detailed ? 66 : 46, Math.min(110, (room - others) / Math.max(1, snapshot.cpus.length)));
+  const each = Math.max(
+    detailed && snapshot.cpus.length <= 4 ? 66 : 46,
+    Math.min(110, (room - others) / Math.max(1, snapshot.cpus.length)),
+  );
   return [
     user,
     ...snapshot.cpus.map(

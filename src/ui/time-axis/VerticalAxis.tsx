@@ -2,7 +2,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useId, useMemo, useRef } from "react";
 import { TimerGlyph } from "../controls/glyphs.tsx";
 import { Empty } from "../controls/Panel.tsx";
-import { useActions, useNames, usePlayground } from "../shell/context.tsx";
+import { useActions, useMomentDecimals, useNames, usePlayground } from "../shell/context.tsx";
 import { formatMoment, formatSpan } from "../text/format.ts";
 import { type AxisCell, type AxisRow, axisRows, rowSeq, rowSpeech, type WaitLine } from "./rows.ts";
 import { useTimeline } from "./use-timeline.ts";
@@ -132,6 +132,7 @@ function rowTone(row: AxisRow): string {
 }
 
 function Row({ row, columns }: { readonly row: AxisRow; readonly columns: number }) {
+  const decimals = useMomentDecimals();
   if (row.kind === "gap") return <span className="t gap">{formatSpan(row.ns)}</span>;
   if (row.kind === "now")
     return (
@@ -142,7 +143,7 @@ function Row({ row, columns }: { readonly row: AxisRow; readonly columns: number
     );
   return (
     <>
-      <span className="t">{formatMoment(row.at)}</span>
+      <span className="t">{formatMoment(row.at, decimals)}</span>
       {Array.from({ length: columns }, (_, column) => {
         const cell = row.cells.find((c) => c.column === column);
         return (

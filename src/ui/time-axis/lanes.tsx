@@ -1,5 +1,6 @@
 import type { TimerSnapshot } from "../../protocol/engine-types.ts";
 import { formatMoment } from "../text/format.ts";
+import { shorten } from "../text/names.ts";
 import type { LaneProps } from "./AxisView.tsx";
 import { arcPath, barsOf, densityOf, LabelRoom, runsWithin, shortTimer, userClusters } from "./marks.ts";
 
@@ -179,7 +180,7 @@ export function CpuLane({
       {nearestFirst.map((bar) => {
         const name =
           bar.run.kind === "program"
-            ? names.program(bar.run.prog ?? 0)
+            ? shorten(names.program(bar.run.prog ?? 0), 24)
             : shortTimer(names, bar.run.timer ?? "", several);
         const text = bar.more > 0 ? `${name} and ${bar.more} more` : name;
         const from = bar.x + bar.w + 4;

@@ -1,5 +1,5 @@
 import type { Names } from "../text/names.ts";
-import { parseElementId } from "../text/names.ts";
+import { parseElementId, shorten } from "../text/names.ts";
 import type { RunSpan, Timeline, UserMark } from "./timeline.ts";
 
 export interface Bar {
@@ -111,7 +111,7 @@ export class LabelRoom {
 /** `[0]` for the timer of `hmap[0]`; with the map's name when there are several maps. */
 export function shortTimer(names: Names, timer: string, several: boolean): string {
   const full = names.element(timer);
-  return several ? full : full.slice(names.map(parseElementId(timer).map).length);
+  return shorten(several ? full : full.slice(names.map(parseElementId(timer).map).length), 24);
 }
 
 /** Arc from where a timer was armed to where it expires; higher for longer waits. */

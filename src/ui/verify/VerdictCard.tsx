@@ -1,5 +1,6 @@
 import { Icon } from "../controls/Icon.tsx";
 import { Empty } from "../controls/Panel.tsx";
+import { useProblems } from "../editor/EditorPanel.tsx";
 import { Words, withFix } from "../editor/ProblemNote.tsx";
 import { lineOfInsn } from "../editor/problems.ts";
 import { useActions, usePlayground, useReadState } from "../shell/context.tsx";
@@ -10,6 +11,7 @@ import { useVerifyFocus } from "./verify-state.ts";
 /** Cause first, then the kernel's own line, the chain of causes, and a fix when one is known. */
 export function VerdictCard() {
   const { program } = useVerifyFocus();
+  const problems = useProblems();
   const report = usePlayground((s) => s.build.report);
   const actions = useActions();
   const read = useReadState();
@@ -21,7 +23,23 @@ export function VerdictCard() {
           <div className="ct">
             <h3>{report.stage === "compile" ? "The program does not compile" : "The object does not load"}</h3>
           </div>
-          <p className="ker">{report.message}</p>
+          {problems.length === 0 ? <p className="ker">{report.message}</p> : null}
+          <ul className="found">
+            {problems.slice(0, 20).map((p) => (
+              <li key={`${p.line}:${p.column}:${p.title}`}>
+                {p.line > 0 ? (
+                  <button type="button" className="wh" onClick={() => port.current?.reveal(p.file, p.line)}>
+                    line {p.line}
+                  </button>
+                ) : (
+                  <span />
+                )}
+                <span className={p.kind === "warning" ? "t2" : ""}>
+                  <Words text={p.title} />
+                </span>
+              </li>
+            ))}
+          </ul>
           <p className="t2">The verifier sees a program only once it compiles and loads.</p>
         </div>
       </section>
