@@ -1,0 +1,13 @@
+/** Licence strings that let a program call GPL-only functions; exact and case-sensitive. */
+const GPL_COMPATIBLE: ReadonlySet<string> = new Set([
+  "GPL",
+  "GPL v2",
+  "GPL and additional rights",
+  "Dual BSD/GPL",
+  "Dual MIT/GPL",
+  "Dual MPL/GPL",
+]);
+
+export function isGplCompatible(license: string): boolean {
+  return GPL_COMPATIBLE.has(license);
+}
