@@ -19,7 +19,7 @@ describe("random programs", () => {
     const seeds = makePrng(SEED);
     for (let i = 0; i < count; i++) {
       const seed = nextU32(seeds);
-      const insns = randomProgram(makePrng(seed), { kernel, size: 30 + (i % 60) });
+      const insns = randomProgram(makePrng(seed), { kernel, size: 30 + (i % 60), rounds: kernel ? 6 : 40 });
       const memory = new Uint8Array(BYTES).map((_, at) => (at * 37 + i) & 255);
       const expected = memory.slice();
       const base = 0x5000_0000_0000n;

@@ -67,6 +67,11 @@ export class StandaloneVm implements HelperHost, MemoryHost {
     return instance.run(frame) ? this.#result(frame) : this.#failure(frame);
   }
 
+  /** Instructions that the last run took; of compiled code only what it was granted. */
+  get used(): number {
+    return this.fuel - this.#left;
+  }
+
   #begin(program: Executable, r1: bigint, r2: bigint): VmFrame {
     this.#program = program;
     this.#left = this.fuel;

@@ -10,6 +10,8 @@ export interface RandomShape {
   readonly kernel: boolean;
   /** About this many instructions. */
   readonly size: number;
+  /** Loops go round at most this often. */
+  readonly rounds: number;
 }
 
 const WIDTHS = [0x00, 0x08, 0x10, 0x18];
@@ -205,7 +207,7 @@ class Generator {
   #loop(depth: number): void {
     this.#loops++;
     this.#inLoop++;
-    this.#emit(0xb7, 8, 0, 0, 1 + this.#below(this.#shape.kernel ? 6 : 40));
+    this.#emit(0xb7, 8, 0, 0, 1 + this.#below(this.#shape.rounds));
     // Sometimes control enters in the middle: a graph that no nesting of loops draws.
     const entry = this.#below(4) === 0 && !this.#shape.kernel ? this.#code.length : -1;
     if (entry >= 0) this.#condition(0);
