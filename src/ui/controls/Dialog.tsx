@@ -46,10 +46,10 @@ export function Dialog(props: {
           }
         }}
       >
-        <header>
+        <div className="dh">
           <h2 id={titleId}>{props.title}</h2>
           <IconButton icon="cross" label="Close" onClick={props.onClose} />
-        </header>
+        </div>
         <div className="body scroll">{props.children}</div>
       </div>
     </div>,

@@ -122,6 +122,7 @@ export function CodeEditor(props: Props) {
       folding: false,
       minimap: { enabled: false },
       renderLineHighlight: "none",
+      renderFinalNewline: "on",
       overviewRulerLanes: 0,
       hideCursorInOverviewRuler: true,
       scrollBeyondLastLine: false,

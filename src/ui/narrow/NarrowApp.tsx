@@ -35,7 +35,9 @@ export function NarrowApp() {
         </button>
         <MoreMenu />
       </header>
-      <ViewSwitch className="nseg" />
+      <nav aria-label="Views">
+        <ViewSwitch className="nseg" />
+      </nav>
       <PanelChips />
       <Banners />
       <main className="nbody">

@@ -195,83 +195,81 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
       send(`${row.keyHex}/${column.name}`, `map update ${map.name} ${valueText(row.key)} ${whole} ${flag}`);
   };
   return (
-    <div
-      className="maptable scroll"
-      ref={scroller}
-      role="table"
-      aria-label={`Map ${map.name}`}
-      aria-rowcount={map.rows.length + 1}
-    >
-      <div className="mt-head" role="row" style={{ gridTemplateColumns: template }}>
-        <span role="columnheader" className="n">
-          <b>key</b>
-        </span>
-        {columns.map((column) => (
-          <span role="columnheader" key={column.name} className={column.numeric ? "n" : ""}>
-            <b>{column.name}</b> {column.typeName}
+    <div className="maptable scroll" ref={scroller}>
+      <div role="table" aria-label={`Map ${map.name}`} aria-rowcount={map.rows.length + 1}>
+        <div className="mt-head" role="row" style={{ gridTemplateColumns: template }}>
+          <span role="columnheader" className="n">
+            <b>key</b>
           </span>
-        ))}
-        <span role="columnheader">Last written</span>
-      </div>
-      <div className="mt-rows" role="rowgroup" style={{ height: virtualizer.getTotalSize() }}>
-        {virtualizer.getVirtualItems().map((item) => {
-          const row = map.rows[item.index];
-          if (!row) return null;
-          const firing = columns.some((c) => {
-            const v = c.value(row);
-            return v?.kind === "timer" && v.state === "firing";
-          });
-          const changed = before !== null && row.lastWrite !== null && row.lastWrite.seq >= before;
-          return (
-            <div
-              key={item.key}
-              role="row"
-              aria-rowindex={item.index + 2}
-              className={`mt-row${firing ? " fl" : ""}${selected === row.node ? " on" : ""}${changed ? " chg" : ""}`}
-              style={{ gridTemplateColumns: template, transform: `translateY(${item.start}px)` }}
-              onClick={() => actions.setView({ selectedNode: row.node })}
-              onKeyDown={() => undefined}
-            >
-              <span role="cell" className="n mono">
-                {valueText(row.key)}
-              </span>
-              {columns.map((column) => {
-                const cell = `${row.keyHex}/${column.name}`;
-                return (
-                  <span role="cell" key={column.name} className={column.numeric ? "n" : ""}>
-                    <Cell
-                      value={column.value(row)}
-                      snapshot={snapshot}
-                      label={`${map.name}[${valueText(row.key)}].${column.name}`}
-                      editing={edited === cell}
-                      onEdit={column.withText ? () => setEdited(cell) : null}
-                      onCommit={(text) => update(row, column, text)}
-                      onCancel={() => setEdited(null)}
-                    />
-                    {error && sent === cell ? <span className="cellerr">{error.errno}</span> : null}
-                  </span>
-                );
-              })}
-              <span role="cell" className="t2 last">
-                {row.lastWrite ? (
-                  <>
-                    {formatMoment(row.lastWrite.at)} ms, <code>{row.lastWrite.by}</code>
-                  </>
-                ) : (
-                  <span className="t3">never</span>
-                )}
-                <span className="rowtools">
-                  {error && sent === `${row.keyHex}/delete` ? <span className="cellerr in">{error.errno}</span> : null}
-                  <IconButton
-                    icon="trash"
-                    label={`Delete ${map.name}[${valueText(row.key)}]`}
-                    onClick={() => send(`${row.keyHex}/delete`, `map delete ${map.name} ${valueText(row.key)}`)}
-                  />
+          {columns.map((column) => (
+            <span role="columnheader" key={column.name} className={column.numeric ? "n" : ""}>
+              <b>{column.name}</b> {column.typeName}
+            </span>
+          ))}
+          <span role="columnheader">Last written</span>
+        </div>
+        <div className="mt-rows" role="rowgroup" style={{ height: virtualizer.getTotalSize() }}>
+          {virtualizer.getVirtualItems().map((item) => {
+            const row = map.rows[item.index];
+            if (!row) return null;
+            const firing = columns.some((c) => {
+              const v = c.value(row);
+              return v?.kind === "timer" && v.state === "firing";
+            });
+            const changed = before !== null && row.lastWrite !== null && row.lastWrite.seq >= before;
+            return (
+              <div
+                key={item.key}
+                role="row"
+                aria-rowindex={item.index + 2}
+                className={`mt-row${firing ? " fl" : ""}${selected === row.node ? " on" : ""}${changed ? " chg" : ""}`}
+                style={{ gridTemplateColumns: template, transform: `translateY(${item.start}px)` }}
+                onClick={() => actions.setView({ selectedNode: row.node })}
+                onKeyDown={() => undefined}
+              >
+                <span role="cell" className="n mono">
+                  {valueText(row.key)}
                 </span>
-              </span>
-            </div>
-          );
-        })}
+                {columns.map((column) => {
+                  const cell = `${row.keyHex}/${column.name}`;
+                  return (
+                    <span role="cell" key={column.name} className={column.numeric ? "n" : ""}>
+                      <Cell
+                        value={column.value(row)}
+                        snapshot={snapshot}
+                        label={`${map.name}[${valueText(row.key)}].${column.name}`}
+                        editing={edited === cell}
+                        onEdit={column.withText ? () => setEdited(cell) : null}
+                        onCommit={(text) => update(row, column, text)}
+                        onCancel={() => setEdited(null)}
+                      />
+                      {error && sent === cell ? <span className="cellerr">{error.errno}</span> : null}
+                    </span>
+                  );
+                })}
+                <span role="cell" className="t2 last">
+                  {row.lastWrite ? (
+                    <>
+                      {formatMoment(row.lastWrite.at)} ms, <code>{row.lastWrite.by}</code>
+                    </>
+                  ) : (
+                    <span className="t3">never</span>
+                  )}
+                  <span className="rowtools">
+                    {error && sent === `${row.keyHex}/delete` ? (
+                      <span className="cellerr in">{error.errno}</span>
+                    ) : null}
+                    <IconButton
+                      icon="trash"
+                      label={`Delete ${map.name}[${valueText(row.key)}]`}
+                      onClick={() => send(`${row.keyHex}/delete`, `map delete ${map.name} ${valueText(row.key)}`)}
+                    />
+                  </span>
+                </span>
+              </div>
+            );
+          })}
+        </div>
       </div>
       {map.rows.length === 0 ? <p className="mt-none t2">No elements. Add one, or let the program do it.</p> : null}
       {map.freed ? null : (

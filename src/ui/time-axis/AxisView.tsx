@@ -225,6 +225,10 @@ export function AxisView(props: {
       <div
         className="lanes scroll"
         ref={body}
+        role="group"
+        aria-label="Lanes"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrollable region must be reachable by keyboard
+        tabIndex={0}
         onPointerMove={(event) => {
           const box = event.currentTarget.getBoundingClientRect();
           const at = event.clientX - box.left - label;

@@ -21,7 +21,7 @@ export function VerdictCard() {
       <section className="panel errbar" aria-label="Verdict">
         <div className="card scroll">
           <div className="ct">
-            <h3>{report.stage === "compile" ? "The program does not compile" : "The object does not load"}</h3>
+            <h2>{report.stage === "compile" ? "The program does not compile" : "The object does not load"}</h2>
           </div>
           {problems.length === 0 ? <p className="ker">{report.message}</p> : null}
           <ul className="found">
@@ -60,9 +60,9 @@ export function VerdictCard() {
         <div className="card scroll">
           <div className="ct">
             <Icon name="check" />
-            <h3>
+            <h2>
               <code>{program.name}</code> is accepted
-            </h3>
+            </h2>
           </div>
           <dl className="kv">
             <dt>Processed</dt>
@@ -92,9 +92,9 @@ export function VerdictCard() {
     <section className={refused ? "panel errbar" : "panel"} aria-label="Verdict">
       <div className="card scroll">
         <div className="ct">
-          <h3>
+          <h2>
             <Words text={line > 0 ? `${title} on line ${line}` : title} />
-          </h3>
+          </h2>
           <span className="e">{program.errno}</span>
         </div>
         {program.errorLine ? <p className="ker">{program.errorLine}</p> : null}
