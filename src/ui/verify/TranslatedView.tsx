@@ -23,6 +23,7 @@ export function translatedLines(program: Pick<ProgramReport, "xlated" | "disasse
     const call = /^call (bpf_\w+)/.exec(before)?.[1] ?? null;
     if (call === "bpf_timer_set_callback" && several && !/\bcall\b/.test(line.text))
       return { ...line, note: "hidden argument: this program" };
+    if (call !== null && line.text.includes(call)) return { ...line, note: null };
     if (call !== null && several) return { ...line, note: `in place of ${call}` };
     return { ...line, note: several ? "rewritten" : null };
   });

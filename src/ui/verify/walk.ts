@@ -50,7 +50,8 @@ export function walkOf(view: VerifierView, program: ProgramReport, index: number
     const own = byPath.get(path.index) ?? [];
     const next = chain[i + 1];
     if (!next) steps.push(...own);
-    else if (!next.async) {
+    // A timer calls its callback later: nothing of the way to the call belongs to it.
+    else if (!next.async || path.async) {
       const at = own.findLastIndex((s) => s.insn === next.fromInsn);
       steps.push(...(at < 0 ? own : own.slice(0, at + 1)));
     }
