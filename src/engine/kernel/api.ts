@@ -17,6 +17,7 @@
 export type { Syscall, SyscallName } from "./calls.ts";
 export type { EventPlace, KernelEvent, KernelEventBody, NodeId, Oops, TimerId } from "./event-types.ts";
 export { Kernel, type KernelCheckpoint } from "./kernel.ts";
+export { leakedLoops, type ReferenceEdge, referenceEdges } from "./reference-graph.ts";
 export type { Choice, RunStatus } from "./schedule.ts";
 export type {
   BpfMap,
@@ -32,6 +33,16 @@ export type {
   Task,
   Timer,
 } from "./state.ts";
-export { type MapEntry, mapEntries } from "./views.ts";
-export { type QueuedTimer, queuedTimers, timerExpiry, timerState, wheelPlaceOf } from "./views.ts";
-export { leakedLoops, type ReferenceEdge, referenceEdges } from "./reference-graph.ts";
+export {
+  entryCount,
+  type MapEntry,
+  mapEntries,
+  type QueueBase,
+  type QueuedTimer,
+  queuedTimers,
+  timerExpiry,
+  timerState,
+  type WheelBucket,
+  wheelBuckets,
+  wheelPlaceOf,
+} from "./views.ts";

@@ -1,41 +1,49 @@
 import { ERRNO, type Errno } from "../abi/errno.ts";
 import { InternalError } from "../base/errors.ts";
 import { makePrng, nextU32 } from "../base/prng.ts";
+import type { VerifierEnvironment } from "../verifier/types.ts";
 import type { MemoryHost } from "../vm/access.ts";
 import { type Executable, functionAt, lineAt } from "../vm/executable.ts";
-import { type Trap, type VmFrame, registersHex } from "../vm/frame.ts";
+import { registersHex, type Trap, type VmFrame } from "../vm/frame.ts";
 import type { Machine } from "../vm/interpreter.ts";
-import { GuestMemory, type MemoryCheckpoint, type MemoryKind } from "../vm/memory.ts";
+import { GUEST_BASE, GuestMemory, type MemoryCheckpoint, type MemoryKind } from "../vm/memory.ts";
+import type { Syscall } from "./calls.ts";
 import { loadContextField, storeContextField } from "./context.ts";
 import type { EventPlace, KernelEvent, KernelEventBody, Oops } from "./event-types.ts";
+import { mapForVerifier } from "./maps/verifier-map.ts";
 import { POLICY_MODULES } from "./policies/index.ts";
 import type { TimerPolicy } from "./policies/policy.ts";
-import { clearSlots } from "./maps/slots.ts";
+import { advanceTo, type Choice, choices, nextExpiry, type RunStatus, runTask, stepChoice } from "./schedule.ts";
 import type {
   BpfMap,
-  FileTarget,
   Frame,
   KernelSettings,
   KernelState,
   LoadedProgram,
-  OpFrame,
+  Process,
+  SyscallResult,
   Task,
-  Timer,
 } from "./state.ts";
-import { afterWatchedStore, beforeWatchedStore } from "./watch.ts";
+import { newTask, pushFunction } from "./tasks.ts";
+import { makeHrtimerQueue } from "./timers/hrtimer-queue.ts";
+import { makeWheel } from "./timers/wheel.ts";
+import { afterWatchedStore, beforeWatchedStore, type WatchedStore } from "./watch.ts";
 
 export interface KernelCheckpoint {
   readonly state: KernelState;
   readonly memory: MemoryCheckpoint;
 }
 
-/** Steps of kernel operations are cheap, programs are not: both count against the fuel of a slice. */
-export const OP_COST = 1;
+/** Something that a program asked for and that is not modelled. */
+export interface Unsupported {
+  readonly message: string;
+  readonly place: EventPlace | null;
+}
 
-const STACK_FRAMES = 16;
-/** Bytes of one frame's stack, and the red zone below it. */
-export const STACK_FRAME_BYTES = 512;
-export const STACK_FRAME_STRIDE = STACK_FRAME_BYTES + 32;
+/** Small events (helper calls, stores) told per program run; the rest of a long run goes untold. */
+export const TOLD_PER_RUN = 2000;
+/** Guest memory in all, bytes: what a map asks for beyond it is -ENOMEM. */
+const MEMORY_LIMIT = 1 << 28;
 
 /**
  * The kernel of the playground: an object table, CPUs, time. What happens is told to `sink`, in order.
@@ -52,21 +60,127 @@ export class Kernel implements MemoryHost {
   readonly #sink: (event: KernelEvent) => void;
   /** The task whose step is under way. */
   current: Task | null = null;
-  /** Old bytes of the watched store that is under way. */
-  watched: { readonly map: BpfMap; readonly at: number; readonly size: number; readonly old: Uint8Array } | null = null;
+  /** True while a helper runs: the frame's pc is already behind the call. */
+  atCall = false;
+  /** The watched store that is under way. */
+  watched: WatchedStore | null = null;
+  unsupported: Unsupported | null = null;
+  /** Maps by the offset of their `struct bpf_map`; rebuilt from the state when it is null. */
+  #mapsByAddress: Map<number, BpfMap> | null = null;
+  /** True when a reference was given back since leaks were last looked for. */
+  releasedSome = false;
 
   constructor(settings: KernelSettings, sink: (event: KernelEvent) => void) {
     this.settings = settings;
     this.policy = POLICY_MODULES[settings.policy];
-    this.memory = new GuestMemory();
+    this.memory = new GuestMemory(MEMORY_LIMIT);
     this.#sink = sink;
     this.state = bootState(settings);
     this.machine = { memory: this.memory, host: this, low: 0, high: 0, callee: 0, trap: null };
   }
 
+  // Processes and their calls.
+
+  /** Finds or creates a process; its id. A process of this name that has exited is not found: a new one begins. */
+  openProcess(name: string): number {
+    for (const process of this.state.processes.values())
+      if (process.name === name && !process.exited) return process.id;
+    const id = this.state.processes.size + 1;
+    this.state.processes.set(id, { id, name, fds: new Map(), nextFd: 3, exited: false });
+    return id;
+  }
+
+  process(id: number): Process {
+    const process = this.state.processes.get(id);
+    if (process === undefined) throw new InternalError(`no process ${id}`);
+    return process;
+  }
+
+  /** Starts a system call as a task on a CPU. Nothing runs yet. */
+  start(process: number, call: Syscall, cpu = 0): Task {
+    const task = newTask(this, cpu, "syscall", call.name, process);
+    task.frames.push({ kind: "op", name: `sys:${call.name}`, step: 0, data: { ...call } });
+    return task;
+  }
+
+  /** Ordinary run: drives the kernel until the task is over, then what is due now. "fuel" (about one per instruction): call again. */
+  run(task: Task, fuel: number): RunStatus {
+    return runTask(this, task, fuel);
+  }
+
+  /** Starts a call and runs it to its end; for calls that cannot run for long. */
+  call(process: number, call: Syscall, cpu = 0): SyscallResult {
+    const task = this.start(process, call, cpu);
+    while (this.run(task, 1e8) === "fuel");
+    return task.result ?? { retval: -1, errno: "EINTR" };
+  }
+
+  /** Moves virtual time to `target` (ns), firing what is due on the way. "fuel": call again with the same target. */
+  advanceTo(target: number, fuel: number): RunStatus {
+    return advanceTo(this, target, fuel);
+  }
+
+  /** Time (ns) of the next timer interrupt; null when nothing is pending. */
+  nextExpiry(): number | null {
+    return nextExpiry(this);
+  }
+
+  /** What can happen next, for explorer and stepper; each choice is one atomic step. */
+  choices(): Choice[] {
+    return choices(this);
+  }
+
+  step(choice: Choice, grain: "instruction" | "visible" = "instruction"): void {
+    stepChoice(this, choice, grain);
+  }
+
+  failNextAllocation(): void {
+    this.state.failAllocations++;
+  }
+
+  verifierEnvironment(processId: number): VerifierEnvironment {
+    return {
+      cpus: this.settings.cpus,
+      mapByFd: (fd) => {
+        const target = this.process(processId).fds.get(fd);
+        if (target === undefined) return "EBADF";
+        return target.kind === "map" ? mapForVerifier(this, this.map(target.id)) : "EINVAL";
+      },
+    };
+  }
+
+  /** The lowest fd of a process that stands for an object. */
+  fdOf(processId: number, kind: "map" | "prog" | "link", id: number): number | null {
+    for (const [fd, target] of this.process(processId).fds) if (target.kind === kind && target.id === id) return fd;
+    return null;
+  }
+
+  checkpoint(): KernelCheckpoint {
+    return { state: structuredClone(this.state), memory: this.memory.checkpoint() };
+  }
+
+  restore(from: KernelCheckpoint): void {
+    this.state = structuredClone(from.state);
+    this.memory.restore(from.memory);
+    this.current = null;
+    this.atCall = false;
+    this.watched = null;
+    this.unsupported = null;
+    this.#mapsByAddress = null;
+    this.machine.trap = null;
+  }
+
+  // What the modules of the kernel use.
+
   emit(body: KernelEventBody, cpu: number | null = this.cpu, place: EventPlace | null = this.place()): void {
-    const event = { seq: this.state.seq++, at: this.state.now, cpu, ...(place ? { place } : {}), ...body } as KernelEvent;
-    this.#sink(event);
+    const head = place === null ? { cpu } : { cpu, place };
+    this.#sink({ seq: this.state.seq++, at: this.state.now, ...head, ...body } as KernelEvent);
+  }
+
+  /** True when the small events of the running program are told; each asking counts as one. */
+  tells(): boolean {
+    if (!this.settings.watch) return false;
+    return this.current === null || this.current.told++ < TOLD_PER_RUN;
   }
 
   get cpu(): number | null {
@@ -100,6 +214,11 @@ export class Kernel implements MemoryHost {
     return map;
   }
 
+  addMap(map: BpfMap): void {
+    this.state.maps.set(map.id, map);
+    this.#mapsByAddress?.set(map.address, map);
+  }
+
   program(id: number): LoadedProgram {
     const program = this.state.programs.get(id);
     if (program === undefined) throw new InternalError(`no program ${id}`);
@@ -112,10 +231,14 @@ export class Kernel implements MemoryHost {
     return executable;
   }
 
-  /** The map whose `struct bpf_map` stands at a guest offset. */
+  /** The live map whose `struct bpf_map` stands at a guest offset. */
   mapAt(offset: number): BpfMap | null {
-    for (const map of this.state.maps.values()) if (map.address === offset && !map.freed) return map;
-    return null;
+    if (this.#mapsByAddress === null) {
+      this.#mapsByAddress = new Map();
+      for (const map of this.state.maps.values()) this.#mapsByAddress.set(map.address, map);
+    }
+    const map = this.#mapsByAddress.get(offset);
+    return map === undefined || map.freed ? null : map;
   }
 
   /** Innermost program frame of a task. */
@@ -134,7 +257,8 @@ export class Kernel implements MemoryHost {
     if (frame === null) return null;
     const executable = this.executables.get(frame.program);
     if (executable === undefined) return null;
-    const insn = this.atCall ? frame.pc - 1 : frame.pc;
+    const behind = this.atCall || this.current?.frames.at(-1) !== frame;
+    const insn = behind && frame.pc > 0 ? frame.pc - 1 : frame.pc;
     return {
       programId: frame.program,
       program: executable.name,
@@ -144,102 +268,18 @@ export class Kernel implements MemoryHost {
     };
   }
 
-  /** True while a helper runs: the frame's pc is already behind the call. */
-  atCall = false;
-
-  /** Starts work that no task waits for. */
-  startWorker(op: OpFrame, label: string): Task {
-    const task = this.newTask(-1, "worker", label);
-    task.frames.push(op);
-    return task;
-  }
-
-  newTask(cpu: number, kind: Task["kind"], label: string): Task {
-    const stackBlock =
-      kind === "worker"
-        ? 0
-        : (this.state.stacks.pop() ??
-          this.memory.allocate(STACK_FRAMES * STACK_FRAME_STRIDE, "stack", "kernel stack", null) ??
-          0);
-    if (stackBlock !== 0) this.memory.poison(stackBlock, STACK_FRAMES * STACK_FRAME_STRIDE);
-    const task: Task = {
-      id: this.state.nextTask++,
-      cpu,
-      kind,
-      frames: [],
-      time: this.state.now,
-      wait: null,
-      stackBlock,
-      context: null,
-      result: null,
-      runId: 0,
-      label,
-      rcu: false,
-      tailCalls: 0,
-      reported: new Map(),
-    };
-    this.state.tasks.set(task.id, task);
-    if (cpu >= 0) this.state.cpus[cpu]?.stack.push(task.id);
-    return task;
-  }
-
-  endTask(task: Task): void {
-    this.state.tasks.delete(task.id);
-    if (task.cpu >= 0) {
-      const stack = this.state.cpus[task.cpu]?.stack;
-      const at = stack?.indexOf(task.id) ?? -1;
-      if (stack !== undefined && at >= 0) stack.splice(at, 1);
-    }
-    if (task.stackBlock !== 0) {
-      this.memory.poison(task.stackBlock, STACK_FRAMES * STACK_FRAME_STRIDE);
-      this.state.stacks.push(task.stackBlock);
-    }
-    for (const callback of this.state.rcu) {
-      const at = callback.waitFor.indexOf(task.id);
-      if (at >= 0) callback.waitFor.splice(at, 1);
-    }
-  }
-
-  /** Runs `op` and frees `free` once every task that runs a program now has ended (call_rcu). Returns a ticket to wait on. */
-  callRcu(what: string, free: readonly number[], op: OpFrame | null): number {
-    const waitFor: number[] = [];
-    for (const task of this.state.tasks.values()) if (task.rcu) waitFor.push(task.id);
-    const ticket = this.state.nextTicket++;
-    if (waitFor.length > 0) this.emit({ kind: "rcu-wait", what });
-    this.state.rcu.push({ ticket, waitFor, what, free, op });
-    return ticket;
-  }
-
-  rcuPending(ticket: number): boolean {
-    return this.state.rcu.some((callback) => callback.ticket === ticket);
-  }
-
-  onLastUserReference(mapId: number): void {
-    const map = this.map(mapId);
-    if (map.storage.kind === "slots" && map.storage.of === "prog") clearSlots(this, map);
-    const op = this.policy.onLastUserReference(this, map);
-    if (op !== null) this.startWorker(op, "map release");
-  }
-
-  onUnreferenced(target: FileTarget): void {
-    if (target.kind === "map") {
-      this.startWorker({ kind: "op", name: "map-free", step: 0, data: { map: target.id } }, "map free");
-    } else if (target.kind === "prog") {
-      const program = this.program(target.id);
-      program.state = "dying";
-      this.emit({ kind: "prog-free", prog: program.id, name: program.name, phase: "dying" });
-      this.startWorker({ kind: "op", name: "prog-free", step: 0, data: { prog: target.id } }, "program free");
-    } else {
-      this.startWorker({ kind: "op", name: "link-free", step: 0, data: { link: target.id } }, "link free");
-    }
+  notModelled(what: string): void {
+    this.unsupported ??= { message: `${what} is not modelled here`, place: this.place() };
   }
 
   /** Everything stops: what Linux would print a stack trace for. */
   oops(trap: Trap): void {
     if (this.state.oops !== null) return;
     const frame = this.vmFrame();
-    const offset = trap.address === null ? -1 : Number(BigInt.asUintN(32, trap.address));
-    const object = trap.address !== null && trap.address >= 0xffff_8881_0000_0000n ? this.memory.objectAt(offset) : null;
+    const object =
+      trap.address !== null && trap.address >= GUEST_BASE && trap.address < GUEST_BASE + 0x1_0000_0000n
+        ? this.memory.objectAt(Number(trap.address - GUEST_BASE))
+        : null;
     const oops: Oops = {
       what: trap.what,
       message: trap.message,
@@ -252,6 +292,12 @@ export class Kernel implements MemoryHost {
     };
     this.state.oops = oops;
     this.emit({ kind: "oops", oops });
+  }
+
+  /** Begins a program on a task: its first function, with the registers that `setUp` fills. */
+  startProgram(task: Task, program: LoadedProgram, setUp: (frame: VmFrame) => void): void {
+    const frame = pushFunction(this, task, program.id, 0);
+    if (frame !== null) setUp(frame);
   }
 
   loadContext(offset: number, size: number): bigint | null {
@@ -269,37 +315,22 @@ export class Kernel implements MemoryHost {
   afterStore(): void {
     afterWatchedStore(this);
   }
-
-  checkpoint(): KernelCheckpoint {
-    return { state: structuredClone(this.state), memory: this.memory.checkpoint() };
-  }
-
-  restore(from: KernelCheckpoint): void {
-    this.state = structuredClone(from.state);
-    this.memory.restore(from.memory);
-    this.current = null;
-    this.atCall = false;
-  }
-
-  timerAt(control: number): Timer | null {
-    return this.state.timers.get(control) ?? null;
-  }
 }
 
-/** A negative error number as a 64-bit value. */
-export const negative = (errno: Errno): bigint => -BigInt(ERRNO[errno]);
+/** A negative error number, as kernel functions return it. */
+export const negative = (errno: Errno): number => -ERRNO[errno];
 
 function bootState(settings: KernelSettings): KernelState {
-  const queue = () => ({ heap: [] });
   return {
     now: 0,
     seq: 0,
-    nextId: 1,
+    nextMapId: 1,
+    nextProgId: 1,
+    nextLinkId: 1,
     nextTask: 1,
     nextRun: 1,
     nextOrder: 0,
     nextTicket: 1,
-    nextCode: 0,
     prng: makePrng(settings.seed),
     maps: new Map(),
     programs: new Map(),
@@ -307,11 +338,15 @@ function bootState(settings: KernelSettings): KernelState {
     pins: new Map(),
     processes: new Map(),
     timers: new Map(),
+    timerControls: [],
+    freeTimerIndexes: [],
     cpus: Array.from({ length: settings.cpus }, (_, id) => ({
       id,
       stack: [],
-      hrtimers: { monotonic: queue(), boottime: queue() },
-      wheel: { clk: 0, buckets: new Map(), count: 0 },
+      hrtimers: { monotonic: makeHrtimerQueue(), boottime: makeHrtimerQueue() },
+      wheel: makeWheel(),
+      served: -1,
+      locksHeld: 0,
     })),
     tasks: new Map(),
     rcu: [],

@@ -1,6 +1,7 @@
 import type { NodeId } from "./event-types.ts";
 import type { Kernel } from "./kernel.ts";
-import type { FileTarget, Holders } from "./state.ts";
+import type { FileTarget, Holders, Task } from "./state.ts";
+import { op, startWorker } from "./tasks.ts";
 
 /** Number of references, as the kernel's refcnt. */
 export const refcnt = (holders: Holders): number => holders.size;
@@ -38,18 +39,46 @@ export function hold(kernel: Kernel, target: FileTarget, holder: NodeId, user = 
   }
 }
 
-/** Gives a reference back; the last one starts what follows (bpf_map_put_with_uref, bpf_prog_put). */
-export function release(kernel: Kernel, target: FileTarget, holder: NodeId): void {
+/**
+ * Gives a reference back; the last one starts what follows (bpf_map_put_with_uref, bpf_prog_put). What the last user
+ * reference of a map causes is done by `task` before it goes on; what the last reference causes, by a worker.
+ */
+export function release(kernel: Kernel, task: Task | null, target: FileTarget, holder: NodeId): void {
   const holders = holdersOf(kernel, target);
   const held = holders?.get(holder);
   if (holders === null || held === undefined) return;
   holders.delete(holder);
+  kernel.releasedSome = true;
   const node = nodeOf(target);
   if (held.user && target.kind === "map") {
     const users = usercnt(holders);
     kernel.emit({ kind: "release", holder, target: node, count: "user", value: users });
-    if (users === 0) kernel.onLastUserReference(target.id);
+    if (users === 0) lastUserReference(kernel, task, target.id);
   }
   kernel.emit({ kind: "release", holder, target: node, count: "ref", value: refcnt(holders) });
-  if (refcnt(holders) === 0) kernel.onUnreferenced(target);
+  if (refcnt(holders) === 0) unreferenced(kernel, target);
+}
+
+function lastUserReference(kernel: Kernel, task: Task | null, mapId: number): void {
+  const map = kernel.map(mapId);
+  const work =
+    map.storage.kind === "slots" && map.storage.of === "prog"
+      ? op("clear-slots", { map: mapId, why: "last-user-reference" })
+      : kernel.policy.onLastUserReference(kernel, map);
+  if (work === null) return;
+  if (task === null) startWorker(kernel, work, `last user reference of ${map.name}`);
+  else task.frames.push(work);
+}
+
+function unreferenced(kernel: Kernel, target: FileTarget): void {
+  if (target.kind === "map") {
+    startWorker(kernel, op("map-free", { map: target.id }), `free of map ${kernel.map(target.id).name}`);
+  } else if (target.kind === "prog") {
+    const program = kernel.program(target.id);
+    program.state = "dying";
+    kernel.emit({ kind: "prog-free", prog: program.id, name: program.name, phase: "dying" });
+    startWorker(kernel, op("prog-free", { prog: target.id }), `free of program ${program.name}`);
+  } else {
+    startWorker(kernel, op("link-free", { link: target.id }), "free of a link");
+  }
 }

@@ -264,7 +264,9 @@ export interface Task {
 export type Wait =
   | { readonly on: "callback"; readonly control: number; readonly what: string }
   | { readonly on: "rcu"; readonly ticket: number; readonly what: string }
-  | { readonly on: "lock"; readonly at: number; readonly what: string };
+  | { readonly on: "lock"; readonly at: number; readonly what: string }
+  /** Until no worker is left. */
+  | { readonly on: "workers"; readonly what: string };
 
 /** What `ctx` points to, and where its fields come from. Offsets into guest memory; 0 when absent. */
 export interface ContextDescriptor {

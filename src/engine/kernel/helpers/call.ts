@@ -1,0 +1,49 @@
+import { helperById } from "../../abi/helpers.ts";
+import type { VmFrame } from "../../vm/frame.ts";
+import { noteHelper, noteKfunc, tellHelper } from "../helper-events.ts";
+import type { Kernel } from "../kernel.ts";
+import type { OpFrame, Task } from "../state.ts";
+import { setNumber } from "../tasks.ts";
+import type { HelperImplementation } from "./implementation.ts";
+import { KFUNCS } from "./kfuncs.ts";
+import { HELPERS } from "./table.ts";
+
+/** Runs a helper for `frame`, which stands behind the call: to its end, or until the operation that goes on with it. */
+export function callHelper(kernel: Kernel, task: Task, frame: VmFrame, id: number): void {
+  const implementation = HELPERS.get(id);
+  if (implementation === undefined) {
+    kernel.notModelled(`helper ${helperById(id)?.name ?? `#${id}`}`);
+    return;
+  }
+  run(kernel, task, frame, implementation, noteHelper(kernel, frame, id));
+}
+
+export function callKfunc(kernel: Kernel, task: Task, frame: VmFrame, slot: number): void {
+  const name = kernel.executable(frame.program).kfuncs.get(slot);
+  const implementation = name === undefined ? undefined : KFUNCS.get(name);
+  if (implementation === undefined) {
+    kernel.notModelled(`kfunc ${name ?? `at ${slot}`}`);
+    return;
+  }
+  run(kernel, task, frame, implementation, noteKfunc(kernel, frame, name as string));
+}
+
+function run(
+  kernel: Kernel,
+  task: Task,
+  frame: VmFrame,
+  implementation: HelperImplementation,
+  note: ReturnType<typeof noteHelper>,
+): void {
+  const depth = task.frames.length;
+  kernel.atCall = true;
+  const result = implementation(kernel, task, frame);
+  if (result === null) {
+    const first = task.frames[depth] as OpFrame | undefined;
+    if (note !== null && first?.kind === "op") first.data["call"] = note;
+  } else {
+    if (result !== undefined) setNumber(frame, 0, result);
+    if (note !== null && kernel.state.oops === null) tellHelper(kernel, note, frame);
+  }
+  kernel.atCall = false;
+}

@@ -1,0 +1,325 @@
+import type { EventPlace } from "./event-types.ts";
+import { executeProgram, isVisibleNext } from "./execute.ts";
+import type { Kernel } from "./kernel.ts";
+import { OPERATIONS } from "./operations.ts";
+import { checkLeaks } from "./reference-graph.ts";
+import type { Cpu, OpFrame, RcuCallback, Task, Wait } from "./state.ts";
+import { newTask, op, rcuPending, startWorker } from "./tasks.ts";
+import { nextHrtimerExpiry } from "./timers/hrtimer-queue.ts";
+import { forgetTimer } from "./timers/timer-object.ts";
+import { nextWheelJiffy } from "./timers/wheel.ts";
+
+/** Where a run stands. `deadlock`, `oops`: everything has stopped (see `state.oops`); `unsupported`: see `Kernel.unsupported`. */
+export type RunStatus = "done" | "fuel" | "oops" | "unsupported";
+
+/** Something that can happen next. Plain data; valid for the state that it was asked of. */
+export interface Choice {
+  /** Stable name within a schedule: `cpu0`, `irq1`, `worker7`, `rcu3`, `time`. */
+  readonly id: string;
+  readonly kind: "step" | "interrupt" | "worker" | "rcu" | "time";
+  /** -1 for workers, grace periods and time. */
+  readonly cpu: number;
+  /** 0 when no task is meant. */
+  readonly task: number;
+  readonly label: string;
+  readonly place: EventPlace | null;
+}
+
+/** Steps of operations count as this many instructions against the fuel. */
+const OP_COST = 4;
+/**
+ * A timer that is due at once when it is armed again by its own callback is served this much later (ns): the machine that the
+ * facts were measured on ran such a callback every 21 us.
+ */
+const REARM_LATENCY = 20_000;
+
+/** Time (ns) at which a CPU's next timer interrupt is due; Infinity when it has no timer. */
+function interruptTime(kernel: Kernel, cpu: Cpu): number {
+  const { monotonic, boottime } = cpu.hrtimers;
+  let next = Math.min(nextHrtimerExpiry(monotonic), nextHrtimerExpiry(boottime));
+  if (next <= cpu.served) next = cpu.served + REARM_LATENCY;
+  if (cpu.wheel.count > 0) next = Math.min(next, nextWheelJiffy(cpu.wheel) * kernel.nsPerJiffy);
+  return next;
+}
+
+export function nextExpiry(kernel: Kernel): number | null {
+  let next = Number.POSITIVE_INFINITY;
+  for (const cpu of kernel.state.cpus) next = Math.min(next, interruptTime(kernel, cpu));
+  return next === Number.POSITIVE_INFINITY ? null : Math.max(next, kernel.state.now);
+}
+
+function waits(kernel: Kernel, wait: Wait): boolean {
+  switch (wait.on) {
+    case "callback":
+      return (kernel.state.timers.get(wait.control)?.runningOn ?? -1) >= 0;
+    case "rcu":
+      return rcuPending(kernel, wait.ticket);
+    case "lock":
+      return kernel.memory.view.getUint32(wait.at, true) !== 0;
+    case "workers":
+      return [...kernel.state.tasks.values()].some((task) => task.kind === "worker");
+  }
+}
+
+const isRunnable = (kernel: Kernel, task: Task): boolean => task.wait === null || !waits(kernel, task.wait);
+
+function topTask(kernel: Kernel, cpu: Cpu): Task | null {
+  const id = cpu.stack.at(-1);
+  return id === undefined ? null : (kernel.state.tasks.get(id) ?? null);
+}
+
+/** An interrupt may come: no softirq runs there, and interrupts are on. */
+function mayInterrupt(kernel: Kernel, cpu: Cpu): boolean {
+  const top = topTask(kernel, cpu);
+  return cpu.locksHeld === 0 && (top === null || top.kind !== "softirq");
+}
+
+function interrupt(kernel: Kernel, cpu: Cpu): void {
+  const task = newTask(kernel, cpu.id, "softirq", "timer softirq");
+  task.time = Math.max(task.time, topTask(kernel, cpu)?.time ?? 0);
+  task.frames.push(op("softirq", { before: kernel.state.nextOrder, batch: [], at: 0, control: 0 }));
+  cpu.served = kernel.state.now;
+}
+
+function endGracePeriod(kernel: Kernel, callback: RcuCallback): void {
+  const { state } = kernel;
+  state.rcu.splice(state.rcu.indexOf(callback), 1);
+  kernel.emit({ kind: "rcu-done", what: callback.what }, null, null);
+  for (const control of callback.timers) forgetTimer(kernel, control);
+  for (const block of callback.free) kernel.memory.free(block, state.now);
+  if (callback.op !== null) startWorker(kernel, callback.op, callback.what);
+}
+
+/** One step of a task: at most `fuel` instructions of a program, or one step of an operation. Returns what it used. */
+function stepTask(kernel: Kernel, task: Task, fuel: number): number {
+  kernel.current = task;
+  task.wait = null;
+  const frame = task.frames.at(-1);
+  let used = OP_COST;
+  if (frame?.kind === "vm") {
+    used = executeProgram(kernel, task, frame, fuel);
+  } else if (frame !== undefined) {
+    const operation = OPERATIONS[frame.name];
+    if (operation === undefined) throw new Error(`no operation ${frame.name}`);
+    operation(kernel, task, frame as OpFrame);
+  }
+  kernel.current = null;
+  return used;
+}
+
+/** What an ordinary run does next. */
+interface Action {
+  readonly time: number;
+  readonly rank: number;
+  readonly task: Task | null;
+  readonly cpu: Cpu | null;
+}
+
+/**
+ * The ordinary order: the earliest first; at equal times the task that one waits for, then softirqs, other tasks, workers, and
+ * interrupts last (so that without an instruction cost an operation runs in one go). With a cost, interrupts come first.
+ */
+function nextAction(kernel: Kernel, main: Task | null): Action | null {
+  const { state, settings } = kernel;
+  let best: Action | null = null;
+  const consider = (time: number, rank: number, task: Task | null, cpu: Cpu | null): void => {
+    if (best === null || time < best.time || (time === best.time && rank < best.rank)) best = { time, rank, task, cpu };
+  };
+  for (const cpu of state.cpus) {
+    const top = topTask(kernel, cpu);
+    if (top !== null && isRunnable(kernel, top)) consider(Math.max(top.time, 0), top === main ? 1 : 2, top, null);
+    if (settings.insnCost > 0 ? mayInterrupt(kernel, cpu) : top === null) {
+      const due = interruptTime(kernel, cpu);
+      const at = Math.max(due, top?.time ?? state.now);
+      if (due <= at && (top !== null || due <= state.now)) consider(at, settings.insnCost > 0 ? 0 : 4, null, cpu);
+    }
+  }
+  for (const task of state.tasks.values()) {
+    if (task.cpu < 0 && isRunnable(kernel, task))
+      consider(Math.max(task.time, state.now), task === main ? 1 : 3, task, null);
+  }
+  return best;
+}
+
+/** Instructions that `task` may run before something else is due. */
+function budget(kernel: Kernel, task: Task, fuel: number): number {
+  const cost = kernel.settings.insnCost;
+  if (cost === 0) return fuel;
+  let horizon = Number.POSITIVE_INFINITY;
+  for (const cpu of kernel.state.cpus) {
+    const top = topTask(kernel, cpu);
+    if (top !== null && top !== task && isRunnable(kernel, top))
+      horizon = Math.min(horizon, Math.max(top.time, task.time));
+    if (mayInterrupt(kernel, cpu)) horizon = Math.min(horizon, interruptTime(kernel, cpu));
+  }
+  return Math.max(1, Math.min(fuel, Math.ceil((horizon - task.time) / cost)));
+}
+
+/** Does what comes next in the ordinary order; 0 when nothing can happen without time passing. */
+function act(kernel: Kernel, main: Task | null, fuel: number): number {
+  const { state, settings } = kernel;
+  const action = nextAction(kernel, main);
+  if (action === null) return 0;
+  state.now = Math.max(state.now, action.time);
+  if (action.task === null) {
+    interrupt(kernel, action.cpu as Cpu);
+    return OP_COST;
+  }
+  const task = action.task;
+  task.time = Math.max(task.time, state.now);
+  const used = stepTask(kernel, task, budget(kernel, task, fuel));
+  if (settings.insnCost > 0) task.time += used * settings.insnCost;
+  return used;
+}
+
+/** Ends every grace period that can end. */
+function endGracePeriods(kernel: Kernel): boolean {
+  let some = false;
+  for (const callback of [...kernel.state.rcu]) {
+    if (callback.waitFor.length === 0) {
+      endGracePeriod(kernel, callback);
+      some = true;
+    }
+  }
+  return some;
+}
+
+function stopped(kernel: Kernel): RunStatus | null {
+  if (kernel.state.oops !== null) return "oops";
+  return kernel.unsupported !== null ? "unsupported" : null;
+}
+
+/** Nothing can go on, and something waits: a deadlock, unless a grace period can still end. */
+function deadlock(kernel: Kernel): boolean {
+  const waiting = [...kernel.state.tasks.values()].filter((task) => task.wait !== null);
+  if (waiting.length === 0) return false;
+  const words = waiting.map((task) => `${task.cpu < 0 ? "a worker" : `CPU ${task.cpu}`} waits for ${task.wait?.what}`);
+  kernel.current = waiting[0] as Task;
+  kernel.oops({ what: "deadlock", message: `deadlock: ${words.join("; ")}`, address: null });
+  kernel.current = null;
+  return true;
+}
+
+/** Runs until nothing is left to do at this moment. `periods`: grace periods end too. */
+function settle(
+  kernel: Kernel,
+  main: Task | null,
+  fuel: number,
+  periods: boolean,
+): { status: RunStatus; left: number } {
+  let left = fuel;
+  for (;;) {
+    const stop = stopped(kernel);
+    if (stop !== null) return { status: stop, left };
+    if (left <= 0) return { status: "fuel", left };
+    const used = act(kernel, main, left);
+    if (used > 0) {
+      left -= used;
+      continue;
+    }
+    // A system call that waits for grace periods, if only through a worker, makes them end.
+    const waiting = [...kernel.state.tasks.values()].some((task) => task.kind === "syscall" && task.wait !== null);
+    if ((periods || waiting) && endGracePeriods(kernel)) continue;
+    if (
+      [...kernel.state.tasks.values()].some((task) => task.wait !== null && task.wait.on !== "rcu") &&
+      deadlock(kernel)
+    ) {
+      return { status: "oops", left };
+    }
+    checkLeaks(kernel);
+    return { status: "done", left };
+  }
+}
+
+export function runTask(kernel: Kernel, task: Task, fuel: number): RunStatus {
+  return settle(kernel, task, fuel, false).status;
+}
+
+export function advanceTo(kernel: Kernel, target: number, fuel: number): RunStatus {
+  const { state } = kernel;
+  let left = fuel;
+  for (;;) {
+    const settled = settle(kernel, null, left, true);
+    if (settled.status !== "done") return settled.status;
+    left = settled.left;
+    const next = nextExpiry(kernel);
+    if (next === null || next > target) {
+      state.now = Math.max(state.now, target);
+      return "done";
+    }
+    if (left <= 0) return "fuel";
+    state.now = Math.max(state.now, next);
+  }
+}
+
+export function choices(kernel: Kernel): Choice[] {
+  const { state } = kernel;
+  const list: Choice[] = [];
+  if (state.oops !== null || kernel.unsupported !== null) return list;
+  for (const cpu of state.cpus) {
+    const top = topTask(kernel, cpu);
+    if (top !== null && isRunnable(kernel, top)) list.push(taskChoice(kernel, top, "step", `cpu${cpu.id}`));
+    if (mayInterrupt(kernel, cpu) && interruptTime(kernel, cpu) <= state.now) {
+      list.push({ id: `irq${cpu.id}`, kind: "interrupt", cpu: cpu.id, task: 0, label: "timer interrupt", place: null });
+    }
+  }
+  for (const task of state.tasks.values()) {
+    if (task.cpu < 0 && isRunnable(kernel, task)) list.push(taskChoice(kernel, task, "worker", `worker${task.id}`));
+  }
+  for (const callback of state.rcu) {
+    if (callback.waitFor.length > 0) continue;
+    const label = `grace period ends: ${callback.what}`;
+    list.push({ id: `rcu${callback.ticket}`, kind: "rcu", cpu: -1, task: 0, label, place: null });
+  }
+  const next = nextExpiry(kernel);
+  if (next !== null && next > state.now) {
+    list.push({ id: "time", kind: "time", cpu: -1, task: 0, label: "time passes to the next expiry", place: null });
+  }
+  if (list.length === 0) deadlock(kernel);
+  return list;
+}
+
+function taskChoice(kernel: Kernel, task: Task, kind: "step" | "worker", id: string): Choice {
+  const before = kernel.current;
+  kernel.current = task;
+  const place = kernel.place();
+  kernel.current = before;
+  const frame = task.frames.at(-1);
+  const label = frame?.kind === "op" ? `${task.label}: ${frame.name}` : task.label;
+  return { id, kind, cpu: task.cpu, task: task.id, label, place };
+}
+
+export function stepChoice(kernel: Kernel, choice: Choice, grain: "instruction" | "visible"): void {
+  const { state } = kernel;
+  switch (choice.kind) {
+    case "time": {
+      const next = nextExpiry(kernel);
+      if (next !== null) state.now = Math.max(state.now, next);
+      return;
+    }
+    case "rcu": {
+      const callback = state.rcu.find((c) => `rcu${c.ticket}` === choice.id);
+      if (callback !== undefined && callback.waitFor.length === 0) endGracePeriod(kernel, callback);
+      return;
+    }
+    case "interrupt": {
+      const cpu = state.cpus[choice.cpu];
+      if (cpu !== undefined && mayInterrupt(kernel, cpu)) interrupt(kernel, cpu);
+      return;
+    }
+    default: {
+      const task = state.tasks.get(choice.task);
+      if (task === undefined || !isRunnable(kernel, task)) return;
+      if (kernel.settings.insnCost > 0) {
+        state.now = Math.max(state.now, task.time);
+        task.time = state.now;
+      }
+      for (;;) {
+        const used = stepTask(kernel, task, 1);
+        if (kernel.settings.insnCost > 0) task.time += used * kernel.settings.insnCost;
+        if (grain === "instruction" || stopped(kernel) !== null || isVisibleNext(kernel, task)) break;
+      }
+      if (state.tasks.size === 0) checkLeaks(kernel);
+    }
+  }
+}

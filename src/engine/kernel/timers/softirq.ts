@@ -1,0 +1,119 @@
+import { guestAddress } from "../../vm/memory.ts";
+import type { Kernel } from "../kernel.ts";
+import { indexOfValue } from "../maps/values.ts";
+import type { Cpu, OpFrame, Task, Timer } from "../state.ts";
+import { finish, kernelStackKey, pushFunction, quiescent, setPointer } from "../tasks.ts";
+import { firstHrtimer } from "./hrtimer-queue.ts";
+import { dequeueTimer, shownExpiry } from "./timer-object.ts";
+import { collectWheel, nextWheelJiffy } from "./wheel.ts";
+
+/** The timer that is served next, taken out of its queue; null when none is due. */
+function takeDue(kernel: Kernel, cpu: Cpu, data: OpFrame["data"]): Timer | null {
+  const { state } = kernel;
+  const timerOf = (index: number): Timer | undefined => state.timers.get(state.timerControls[index] as number);
+  for (;;) {
+    const batch = data["batch"] as number[];
+    while (data["at"] < batch.length) {
+      const index = batch[data["at"]++] as number;
+      const timer = timerOf(index);
+      // Cancelled or armed again since it was collected: no longer ours.
+      if (timer === undefined || timer.queuedOn !== cpu.id || (cpu.wheel.buckets[index] as number) >= 0) continue;
+      timer.queuedOn = -1;
+      return timer;
+    }
+    const jiffy = cpu.wheel.count > 0 ? nextWheelJiffy(cpu.wheel) : Number.POSITIVE_INFINITY;
+    if (jiffy > kernel.jiffies) break;
+    data["batch"] = collectWheel(cpu.wheel, jiffy);
+    data["at"] = 0;
+  }
+  for (const queue of [cpu.hrtimers.monotonic, cpu.hrtimers.boottime]) {
+    const index = firstHrtimer(queue);
+    if (index < 0 || (queue.keys[0] as number) > cpu.served) continue;
+    // Armed since this interrupt began: the next one serves it.
+    if ((queue.orders[0] as number) >= data["before"]) continue;
+    const timer = timerOf(index);
+    if (timer === undefined) continue;
+    dequeueTimer(kernel, timer);
+    return timer;
+  }
+  return null;
+}
+
+/** Begins the callback of a timer on the softirq's task. False when there is nothing to run (its callback was forgotten). */
+function fire(kernel: Kernel, task: Task, timer: Timer): boolean {
+  const { state } = kernel;
+  const callback = timer.callback;
+  const due = shownExpiry(kernel, timer) ?? state.now;
+  if (callback === null) return false;
+  timer.runningOn = task.cpu;
+  timer.fired++;
+  task.timer = timer.control;
+  task.runId = state.nextRun++;
+  task.label = `callback ${callback.name}`;
+  task.told = 0;
+  task.tailCalls = 0;
+  kernel.emit({
+    kind: "timer-fire",
+    timer: timer.id,
+    run: task.runId,
+    functionName: callback.name,
+    late: Math.max(0, state.now - due),
+  });
+  const program = kernel.program(callback.program);
+  if (program.state === "freed") {
+    kernel.oops({
+      what: "use-after-free",
+      message: `timer callback ${callback.name} of ${timer.label} called after its program ${program.name} was freed`,
+      address: guestAddress(program.image + 8 * callback.entry),
+    });
+    return true;
+  }
+  const frame = pushFunction(kernel, task, callback.program, callback.entry);
+  if (frame === null) return true;
+  task.rcu++;
+  program.runs++;
+  if (timer.dialect === "rfc") {
+    setPointer(frame, 1, timer.valueAt);
+    return true;
+  }
+  const map = state.maps.get(timer.mapId);
+  if (map === undefined) {
+    setPointer(frame, 3, timer.valueAt);
+    return true;
+  }
+  setPointer(frame, 1, map.address);
+  const { storage } = map;
+  const key =
+    storage.kind === "hash"
+      ? timer.valueAt - storage.valueOffset + storage.keyOffset
+      : kernelStackKey(kernel, task, indexOfValue(map, timer.valueAt));
+  setPointer(frame, 2, key);
+  setPointer(frame, 3, timer.valueAt);
+  return true;
+}
+
+/** Operation `softirq`: serves what is due on a CPU, one timer after another. */
+export function timerSoftirq(kernel: Kernel, task: Task, op: OpFrame): void {
+  const cpu = kernel.state.cpus[task.cpu] as Cpu;
+  if (op.step === 1) {
+    op.step = 0;
+    const timer = kernel.state.timers.get(op.data["control"]);
+    task.timer = 0;
+    task.rcu--;
+    quiescent(kernel, task);
+    if (timer !== undefined) {
+      timer.runningOn = -1;
+      const low = BigInt(op.data["lo"] as number);
+      const retval = timer.dialect === "rfc" ? BigInt.asIntN(32, low) : low;
+      kernel.emit({ kind: "timer-return", timer: timer.id, run: task.runId, retval: String(retval) });
+    }
+    return;
+  }
+  const timer = takeDue(kernel, cpu, op.data);
+  if (timer === null) {
+    finish(kernel, task);
+    return;
+  }
+  op.data["control"] = timer.control;
+  if (fire(kernel, task, timer)) op.step = 1;
+}

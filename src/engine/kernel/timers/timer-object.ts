@@ -1,0 +1,202 @@
+import { InternalError } from "../../base/errors.ts";
+import { functionAt } from "../../vm/executable.ts";
+import { GUEST_BASE, guestAddress } from "../../vm/memory.ts";
+import type { NodeId } from "../event-types.ts";
+import { type Kernel, negative } from "../kernel.ts";
+import { keyOfValue, valueAround } from "../maps/values.ts";
+import { hold, release, usercnt } from "../references.ts";
+import type { BpfMap, Cpu, Timer } from "../state.ts";
+import { dequeueHrtimer, enqueueHrtimer } from "./hrtimer-queue.ts";
+import { dequeueWheel, enqueueWheel, forwardWheel } from "./wheel.ts";
+
+/** Bytes of a control block (Linux 6.18: 144). */
+const CONTROL_BYTES = 144;
+
+export const timerNode = (timer: Timer): NodeId => `timer:${timer.mapId}:${timer.key}`;
+
+/**
+ * The timer that a `struct bpf_timer` points to; null when it is zero. A pointer that leads to no timer (a program that no verifier
+ * saw has written there) is an oops, "bad".
+ */
+export function timerAtField(kernel: Kernel, field: number): Timer | null | "bad" {
+  const { view } = kernel.memory;
+  const low = view.getUint32(field, true);
+  const high = view.getUint32(field + 4, true);
+  if (low === 0 && high === 0) return null;
+  const timer = kernel.state.timers.get(low);
+  if (timer !== undefined && high === Number(GUEST_BASE >> 32n)) return timer;
+  const address = (BigInt(high) << 32n) | BigInt(low);
+  const object = address >= GUEST_BASE && address < GUEST_BASE + 0x1_0000_0000n ? kernel.memory.objectAt(low) : null;
+  kernel.oops(
+    object !== null && object.freedAt !== null
+      ? { what: "use-after-free", message: `use after free of ${object.label}: a timer that is gone`, address }
+      : { what: "invalid-address", message: "unable to handle page fault: the timer's bytes are no timer", address },
+  );
+  return "bad";
+}
+
+/** The map and value that memory belongs to; null outside every map. */
+export function ownerOf(kernel: Kernel, offset: number): { readonly map: BpfMap; readonly valueAt: number } | null {
+  const object = kernel.memory.objectAt(offset);
+  if (object === null || object.kind !== "map-value" || object.node === null) return null;
+  const map = kernel.state.maps.get(Number(object.node.slice(4)));
+  if (map === undefined || map.freed) return null;
+  const valueAt = valueAround(kernel, map, offset);
+  return valueAt < 0 ? null : { map, valueAt };
+}
+
+/** `hmap[3]`: keys of up to 8 bytes as a number. */
+export function elementLabel(map: BpfMap, key: string): string {
+  if (key.length > 16) return `${map.name}[${key.slice(0, 16)}…]`;
+  let value = 0n;
+  for (let i = key.length - 2; i >= 0; i -= 2) value = (value << 8n) | BigInt(Number.parseInt(key.slice(i, i + 2), 16));
+  return `${map.name}[${value}]`;
+}
+
+/** bpf_timer_init behind its argument checks: 0, -EBUSY, -ENOMEM, -EPERM. */
+export function initTimer(
+  kernel: Kernel,
+  field: number,
+  clock: Timer["clock"],
+  dialect: Timer["dialect"],
+  mayInit: (map: BpfMap | null) => number,
+): { readonly retval: number; readonly timer: Timer | null } {
+  const { state, memory } = kernel;
+  const before = timerAtField(kernel, field);
+  if (before === "bad") return { retval: 0, timer: null };
+  if (before !== null) return { retval: negative("EBUSY"), timer: before };
+  const owner = ownerOf(kernel, field);
+  const map = owner?.map ?? null;
+  const valueAt = owner?.valueAt ?? field;
+  const key = map === null ? field.toString(16).padStart(8, "0") : keyOfValue(kernel, map, valueAt);
+  const label = map === null ? "a timer outside every map" : elementLabel(map, key);
+  const control = kernel.allocate(CONTROL_BYTES, "timer", `timer of ${label}`, `timer:${map?.id ?? -1}:${key}`);
+  if (control === null) return { retval: negative("ENOMEM"), timer: null };
+  memory.poison(control, CONTROL_BYTES);
+  const refused = mayInit(map);
+  if (refused !== 0) {
+    memory.free(control, state.now);
+    return { retval: refused, timer: null };
+  }
+  const index = state.freeTimerIndexes.pop() ?? state.timerControls.length;
+  state.timerControls[index] = control;
+  const timer: Timer = {
+    id: `t:${map?.id ?? "-"}:${key}`,
+    label,
+    index,
+    control,
+    field,
+    mapId: map?.id ?? -1,
+    valueAt,
+    key,
+    dialect,
+    clock,
+    callback: null,
+    holds: null,
+    expires: 0,
+    armedAt: null,
+    queuedOn: -1,
+    runningOn: -1,
+    fired: 0,
+    detached: false,
+    freed: false,
+    cancelling: 0,
+  };
+  state.timers.set(control, timer);
+  memory.writeU64(field, guestAddress(control));
+  return { retval: 0, timer };
+}
+
+/** -EPERM while the map has no user reference, for policies that ask for one. */
+export function refuseWithoutUser(kernel: Kernel, map: BpfMap | null): number {
+  return map !== null && kernel.policy.needsUser && usercnt(map.holders) === 0 ? negative("EPERM") : 0;
+}
+
+/** Stores the callback; where the policy says so, the timer takes a reference on the program (once) and gives back the former one. */
+export function setCallback(kernel: Kernel, timer: Timer, programId: number, entry: number): void {
+  const name = functionAt(kernel.executable(programId), entry);
+  if (kernel.policy.holdsProgram && timer.holds !== programId) {
+    hold(kernel, { kind: "prog", id: programId }, timerNode(timer));
+    const before = timer.holds;
+    timer.holds = programId;
+    if (before !== null) release(kernel, null, { kind: "prog", id: before }, timerNode(timer));
+  }
+  timer.callback = { program: programId, entry, name };
+  kernel.emit({ kind: "timer-callback-set", timer: timer.id, prog: programId, functionName: name });
+}
+
+/** Forgets the callback and gives the program reference back. */
+export function dropCallback(kernel: Kernel, timer: Timer): void {
+  timer.callback = null;
+  if (timer.holds === null) return;
+  const program = timer.holds;
+  timer.holds = null;
+  release(kernel, null, { kind: "prog", id: program }, timerNode(timer));
+}
+
+const cpuOf = (kernel: Kernel, id: number): Cpu => {
+  const cpu = kernel.state.cpus[id];
+  if (cpu === undefined) throw new InternalError(`no CPU ${id}`);
+  return cpu;
+};
+
+/** Takes a timer out of its queue; true when it was pending. */
+export function dequeueTimer(kernel: Kernel, timer: Timer): boolean {
+  if (timer.queuedOn < 0) return false;
+  const cpu = cpuOf(kernel, timer.queuedOn);
+  timer.queuedOn = -1;
+  if (timer.clock === "jiffies") dequeueWheel(cpu.wheel, timer.index);
+  else dequeueHrtimer(timer.clock === "boottime" ? cpu.hrtimers.boottime : cpu.hrtimers.monotonic, timer.index);
+  return true;
+}
+
+/** Arms or moves a timer on a CPU. `expires`: ns for an hrtimer, jiffies for a wheel timer. */
+export function armTimer(kernel: Kernel, timer: Timer, cpuId: number, expires: number): void {
+  const { state } = kernel;
+  const was = timer.queuedOn < 0 ? null : shownExpiry(kernel, timer);
+  // A timer whose callback is running is queued where it runs, so that it never runs concurrently with itself.
+  const onCpu = timer.runningOn >= 0 ? timer.runningOn : cpuId;
+  dequeueTimer(kernel, timer);
+  const cpu = cpuOf(kernel, onCpu);
+  timer.expires = expires;
+  timer.armedAt = state.now;
+  timer.queuedOn = onCpu;
+  if (timer.clock === "jiffies") {
+    forwardWheel(cpu.wheel, kernel.jiffies);
+    enqueueWheel(cpu.wheel, timer.index, expires, kernel.settings.hz);
+  } else {
+    const queue = timer.clock === "boottime" ? cpu.hrtimers.boottime : cpu.hrtimers.monotonic;
+    enqueueHrtimer(queue, timer.index, expires, state.nextOrder++);
+  }
+  kernel.emit({ kind: "timer-arm", timer: timer.id, expires: shownExpiry(kernel, timer), was, onCpu });
+}
+
+/** Expiry in ns of the clock that events show; null when it lies beyond every recording. */
+export function shownExpiry(kernel: Kernel, timer: Timer): number | null {
+  const ns = timer.clock === "jiffies" ? timer.expires * kernel.nsPerJiffy : timer.expires;
+  return ns >= 0 && ns <= Number.MAX_SAFE_INTEGER ? ns : null;
+}
+
+/** The field of the element no longer points to the timer. */
+export function detachTimer(
+  kernel: Kernel,
+  timer: Timer,
+  why: Extract<Parameters<Kernel["emit"]>[0], { kind: "timer-drop" }>["why"],
+): void {
+  timer.detached = true;
+  kernel.memory.writeU64(timer.field, 0n);
+  kernel.emit({ kind: "timer-drop", timer: timer.id, why });
+}
+
+/** The control block is gone: who still reaches it uses freed memory. */
+export function forgetTimer(kernel: Kernel, control: number): void {
+  const { state } = kernel;
+  const timer = state.timers.get(control);
+  if (timer === undefined) return;
+  timer.freed = true;
+  state.timers.delete(control);
+  state.timerControls[timer.index] = 0;
+  state.freeTimerIndexes.push(timer.index);
+  kernel.memory.free(control, state.now);
+  kernel.emit({ kind: "timer-free", timer: timer.id }, null, null);
+}
