@@ -1,9 +1,10 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { compilerPlugin } from "./src/cli/vite-plugin.ts";
 
 export default defineConfig({
   base: "./",
-  plugins: [react()],
+  plugins: [react(), compilerPlugin()],
   build: { target: "es2023", sourcemap: true, chunkSizeWarningLimit: 4000 },
   worker: { format: "es" },
   test: {

@@ -28,7 +28,7 @@ const ENGINE_ORDER = [
 const COMPILER_LAYERS = ["ir", "codegen", "assembler"];
 
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  toolchain: ["engine/base", "engine/ir"],
+  toolchain: ["engine/base", "engine/ir", "engine/assembler", "engine/codegen"],
   protocol: ["engine"],
   worker: ["engine", "toolchain", "protocol"],
   cli: ["engine", "toolchain", "protocol", "demos"],

@@ -68,14 +68,19 @@ export interface Statement {
  */
 export function parseStatement(text: string): Result<Statement, LineFault> {
   try {
-    const reader = new TokenReader(tokenize(text));
-    const statement = readStatement(reader);
-    reader.end();
-    return ok(statement);
+    return ok(readWholeStatement(tokenize(text)));
   } catch (error) {
     if (error instanceof LineError) return err(error.fault);
     throw error;
   }
+}
+
+/** As {@link parseStatement}, of tokens; throws {@link LineError}. */
+export function readWholeStatement(tokens: readonly Token[]): Statement {
+  const reader = new TokenReader(tokens);
+  const statement = readStatement(reader);
+  reader.end();
+  return statement;
 }
 
 const insn = (opcode: number, dst = 0, src = 0, off = 0, imm = 0): Instruction => ({ opcode, dst, src, off, imm });

@@ -1,7 +1,8 @@
-/** A word, number or sign of one line of assembly; columns count from 1, the end is exclusive. */
+/** A word, number or sign of a text of assembly; lines and columns count from 1, the end is exclusive. */
 export interface Token {
   readonly kind: "word" | "number" | "string" | "sign" | "unknown";
   readonly text: string;
+  readonly line: number;
   readonly column: number;
   readonly endColumn: number;
 }
@@ -14,7 +15,7 @@ const SIGN =
   /s>>=|s>=|s<=|s\/=|s%=|s>|s<|<<=|>>=|==|!=|<=|>=|\+=|-=|\*=|\/=|%=|&=|\|=|\^=|[-+*/%&|^=<>()[\]{}#:,;?!~]/y;
 
 /** Splits one line; text that no rule takes becomes one `unknown` token per character. */
-export function tokenize(line: string): Token[] {
+export function tokenize(line: string, lineNumber = 1): Token[] {
   const tokens: Token[] = [];
   let at = 0;
   while (at < line.length) {
@@ -24,7 +25,7 @@ export function tokenize(line: string): Token[] {
       continue;
     }
     const [kind, text] = match(line, at);
-    tokens.push({ kind, text, column: at + 1, endColumn: at + 1 + text.length });
+    tokens.push({ kind, text, line: lineNumber, column: at + 1, endColumn: at + 1 + text.length });
     at += text.length;
   }
   return tokens;
@@ -44,9 +45,10 @@ function match(line: string, at: number): [Token["kind"], string] {
   return ["unknown", line[at] as string];
 }
 
-/** A fault at a place of the line. */
+/** A fault at a place of the text. */
 export interface LineFault {
   readonly message: string;
+  readonly line: number;
   readonly column: number;
   readonly endColumn: number;
 }
@@ -54,13 +56,13 @@ export interface LineFault {
 /** Thrown inside the parsers of one line, caught at their edge. */
 export class LineError extends Error {
   readonly fault: LineFault;
-  constructor(message: string, column: number, endColumn: number) {
+  constructor(message: string, place: { line: number; column: number; endColumn: number }) {
     super(message);
-    this.fault = { message, column, endColumn };
+    this.fault = { message, line: place.line, column: place.column, endColumn: place.endColumn };
   }
 }
 
-/** Walks over the tokens of a line. */
+/** Walks over the tokens of a statement. */
 export class TokenReader {
   readonly #tokens: readonly Token[];
   #next = 0;
@@ -123,12 +125,13 @@ export class TokenReader {
   /** Reports at the next token, or behind the last one. */
   fail(message: string): never {
     const token = this.peek();
-    if (token) throw new LineError(message, token.column, token.endColumn);
-    const end = this.#tokens.at(-1)?.endColumn ?? 1;
-    throw new LineError(message, end, end + 1);
+    if (token) throw new LineError(message, token);
+    const last = this.#tokens.at(-1);
+    const end = last?.endColumn ?? 1;
+    throw new LineError(message, { line: last?.line ?? 1, column: end, endColumn: end + 1 });
   }
 
   failAt(token: Token, message: string): never {
-    throw new LineError(message, token.column, token.endColumn);
+    throw new LineError(message, token);
   }
 }
