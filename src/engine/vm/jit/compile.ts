@@ -130,7 +130,9 @@ function functionBody(
   const emitter = {
     code,
     nextLocal: NEXT_LOCAL,
-    loopHead: (b: number) => f.burn(flow.loopSize[b] as number, block(b).start),
+    spend: (b: number, rounds: number) => f.spend((flow.loopSize[b] as number) * rounds),
+    refuel: (b: number) => f.refuel(block(b).start),
+    copies: (b: number) => copiesOf(program, flow, b),
     body: (b: number) => {
       const { start: from, end, exit } = block(b);
       now.assign(at[b] as Registers);
@@ -154,6 +156,20 @@ function functionBody(
   else emitDispatch(flow, emitter);
   code.byte(w.END);
   return code.take();
+}
+
+/** A loop without inner loops and calls is unrolled to about this many instructions, and at most so often. */
+const UNROLLED_SIZE = 64;
+const MAX_COPIES = 4;
+
+function copiesOf(program: Executable, flow: ControlFlow, header: number): number {
+  if (flow.outerLoop.includes(header)) return 1;
+  for (let b = header; b < flow.blocks.length; b++) {
+    if (flow.loopOf[b] !== header) continue;
+    const { start, end } = flow.blocks[b] as Block;
+    for (let i = start; i < end; i++) if (program.op[i] === CALL) return 1;
+  }
+  return Math.max(1, Math.min(MAX_COPIES, Math.floor(UNROLLED_SIZE / (flow.loopSize[header] as number))));
 }
 
 /** Taken when the budget is used up; else it shrinks by one. */

@@ -25,7 +25,11 @@ export interface ControlFlow {
   readonly merge: readonly boolean[];
   /** Blocks that a back edge enters. */
   readonly loopHeader: readonly boolean[];
-  /** Instructions of the loop that a header heads, about: from its start to the farthest back edge. */
+  /** Innermost loop that a block belongs to, by its header; a header belongs to its own. -1: none. Means nothing in irreducible graphs. */
+  readonly loopOf: Int32Array;
+  /** Header of the loop around a header's loop; -1: none. */
+  readonly outerLoop: Int32Array;
+  /** Instructions of the loop that a header heads, without those of its inner loops; at least 1. */
   readonly loopSize: Int32Array;
   /** Every back edge goes to a block that dominates its source. */
   readonly reducible: boolean;
@@ -141,7 +145,6 @@ export function analyseControlFlow(program: Executable, entry: number): ControlF
   const dominator = dominators(predecessors);
   const loopHeader = blocks.map(() => false);
   const merge = blocks.map(() => false);
-  const loopSize = new Int32Array(blocks.length);
   let reducible = true;
   predecessors.forEach((from, to) => {
     let forward = 0;
@@ -151,13 +154,50 @@ export function analyseControlFlow(program: Executable, entry: number): ControlF
         continue;
       }
       loopHeader[to] = true;
-      const size = (blocks[p] as Block).end - (blocks[to] as Block).start;
-      loopSize[to] = Math.max(loopSize[to] as number, size, 1);
       if (!dominates(dominator, to, p)) reducible = false;
     }
     merge[to] = forward > 1;
   });
-  return { blocks, dominator, merge, loopHeader, loopSize, reducible };
+  return { blocks, dominator, merge, loopHeader, ...findLoops(blocks, predecessors, loopHeader), reducible };
+}
+
+/** Natural loops: from each back edge's source backwards to the header. Inner headers have higher numbers, so they come first. */
+function findLoops(
+  blocks: readonly Block[],
+  predecessors: readonly (readonly number[])[],
+  loopHeader: readonly boolean[],
+): Pick<ControlFlow, "loopOf" | "outerLoop" | "loopSize"> {
+  const loopOf = new Int32Array(blocks.length).fill(-1);
+  const outerLoop = new Int32Array(blocks.length).fill(-1);
+  const loopSize = new Int32Array(blocks.length);
+  /** The outermost loop found so far around a block. */
+  const outermost = (b: number): number => {
+    let header = loopOf[b] as number;
+    while (header !== -1 && outerLoop[header] !== -1) header = outerLoop[header] as number;
+    return header;
+  };
+  for (let header = blocks.length - 1; header >= 0; header--) {
+    if (!loopHeader[header]) continue;
+    loopOf[header] = header;
+    const work = (predecessors[header] as readonly number[]).filter((p) => p >= header);
+    while (work.length > 0) {
+      const b = work.pop() as number;
+      const around = outermost(b);
+      if (around === header || b < header) continue;
+      if (around === -1) {
+        loopOf[b] = header;
+        work.push(...(predecessors[b] as readonly number[]));
+      } else {
+        outerLoop[around] = header;
+        work.push(...(predecessors[around] as readonly number[]));
+      }
+    }
+  }
+  blocks.forEach((block, b) => {
+    const header = loopOf[b] as number;
+    if (header >= 0) loopSize[header] = (loopSize[header] as number) + block.end - block.start;
+  });
+  return { loopOf, outerLoop, loopSize: loopSize.map((size) => Math.max(1, size)) };
 }
 
 export function targetsOf(exit: BlockEnd): readonly number[] {

@@ -192,8 +192,8 @@ export class FunctionCode {
     this.fetch(0);
   }
 
-  /** Spends the fuel of one time round a loop. */
-  burn(amount: number, slot: number): void {
+  /** Spends fuel and pushes (i32) whether it is out. */
+  spend(amount: number): void {
     const { code } = this;
     code.get(FUEL_LOCAL);
     code.i32(amount);
@@ -201,10 +201,6 @@ export class FunctionCode {
     code.tee(FUEL_LOCAL);
     code.i32(0);
     code.byte(w.I32_LT_S);
-    code.byte(w.IF);
-    code.byte(w.EMPTY_BLOCK);
-    this.refuel(slot);
-    code.byte(w.END);
   }
 
   /** Asks for more fuel; without any the interpreter goes on from `slot`. */
