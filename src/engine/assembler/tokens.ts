@@ -8,7 +8,8 @@ export interface Token {
 }
 
 const NUMBER = /(?:0[xX][0-9a-fA-F]+|\d+)(?![\w.])/y;
-const WORD = /[A-Za-z_.$%@][\w.$%@]*/y;
+/** Also numbered labels (`1b`, `2f`), and opcodes in hexadecimal digits that begin with a decimal one. */
+const WORD = /[A-Za-z_.$%@][\w.$%@]*|\d+[a-fA-F](?!\w)/y;
 const STRING = /"(?:[^"\\]|\\.)*"/y;
 /** Longest first. The `s` of signed operators belongs to the sign. */
 const SIGN =
