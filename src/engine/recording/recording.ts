@@ -1,0 +1,66 @@
+import { InternalError } from "../base/errors.ts";
+import type { KernelCheckpoint, KernelEvent } from "../kernel/api.ts";
+
+/** A moment that can be put back: the kernel, and whatever drives it, as plain data. */
+export interface Checkpoint<Progress> {
+  /** Events before it. */
+  readonly seq: number;
+  readonly now: number;
+  readonly kernel: KernelCheckpoint;
+  readonly progress: Progress;
+}
+
+/** Events between two checkpoints, at first; doubled whenever there are too many. */
+const FIRST_INTERVAL = 256;
+const MAX_CHECKPOINTS = 48;
+
+/**
+ * What happened in a run, and enough of its moments to come back to any of them by replay. The engine is deterministic: from a
+ * checkpoint on, the same inputs give the same events, and this is checked.
+ */
+export class Recording<Progress> {
+  readonly events: KernelEvent[] = [];
+  #checkpoints: Checkpoint<Progress>[] = [];
+  #interval = FIRST_INTERVAL;
+
+  /** Takes what the kernel tells: new events are kept, those of a replay must be those that are known. */
+  readonly sink = (event: KernelEvent): void => {
+    const known = this.events[event.seq];
+    if (known === undefined) {
+      if (event.seq !== this.events.length) throw new InternalError(`event ${event.seq} leaves a gap`);
+      this.events.push(event);
+    } else if (known.kind !== event.kind || known.at !== event.at || known.cpu !== event.cpu) {
+      throw new InternalError(`replay differs at event ${event.seq}: ${event.kind} instead of ${known.kind}`);
+    }
+  };
+
+  /** True when the last checkpoint before `seq` is so far back that one should be made. */
+  wants(seq: number): boolean {
+    const last = this.#checkpoints.at(-1);
+    return last === undefined || seq - last.seq >= this.#interval;
+  }
+
+  keep(checkpoint: Checkpoint<Progress>): void {
+    const last = this.#checkpoints.at(-1);
+    if (last !== undefined && checkpoint.seq <= last.seq) return;
+    this.#checkpoints.push(checkpoint);
+    if (this.#checkpoints.length <= MAX_CHECKPOINTS) return;
+    // The first stays: it is the start of the run.
+    this.#checkpoints = this.#checkpoints.filter((_, i) => i % 2 === 0);
+    this.#interval *= 2;
+  }
+
+  /** The last checkpoint with at most `seq` events before it. */
+  before(seq: number): Checkpoint<Progress> {
+    const found = this.#checkpoints.findLast((c) => c.seq <= seq) ?? this.#checkpoints[0];
+    if (found === undefined) throw new InternalError("a run without a beginning");
+    return found;
+  }
+
+  /** Forgets what happened from `seq` on: the run takes another way there. */
+  truncate(seq: number): void {
+    this.events.length = Math.min(this.events.length, seq);
+    const first = this.#checkpoints[0];
+    this.#checkpoints = this.#checkpoints.filter((c) => c === first || c.seq <= seq);
+  }
+}

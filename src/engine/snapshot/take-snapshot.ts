@@ -1,0 +1,167 @@
+import { mapTypeName, progTypeName } from "../abi/types.ts";
+import {
+  type BpfMap,
+  type Kernel,
+  queuedTimers,
+  type Task,
+  timerExpiry,
+  timerState,
+  wheelBuckets,
+  wheelPlaceOf,
+} from "../kernel/api.ts";
+import { functionAt, lineAt } from "../vm/executable.ts";
+import { registersHex } from "../vm/frame.ts";
+import { takeGraph } from "./graph.ts";
+import { MapRows } from "./map-rows.ts";
+import type { CpuSnapshot, MapSnapshot, ProgramSnapshot, QueueSnapshot, Snapshot, TimerSnapshot } from "./types.ts";
+
+/**
+ * Takes snapshots of one kernel. What has not changed since the one before is the same object again, so that sixty a second are
+ * cheap to make and panels draw only what changed.
+ */
+export class SnapshotTaker {
+  readonly #maps = new Map<number, MapRows>();
+  readonly #limit: number | undefined;
+
+  /** `rows`: most rows of a map, if not as many as the page shows. */
+  constructor(rows?: number) {
+    this.#limit = rows;
+  }
+
+  take(kernel: Kernel): Snapshot {
+    const { state, settings } = kernel;
+    const timers = takeTimers(kernel);
+    const maps: MapSnapshot[] = [];
+    for (const map of state.maps.values()) maps.push(this.#takeMap(kernel, map));
+    const programs = [...state.programs.values()].map(
+      (program): ProgramSnapshot => ({
+        id: program.id,
+        name: program.name,
+        type: progTypeName(program.type) ?? `type ${program.type}`,
+        refcnt: program.holders.size,
+        runs: program.runs,
+        state: program.state,
+      }),
+    );
+    return {
+      seq: state.seq,
+      now: state.now,
+      jiffies: kernel.jiffies,
+      hz: settings.hz,
+      policy: settings.policy,
+      cpus: state.cpus.map((cpu) => takeCpu(kernel, cpu.id)),
+      programs,
+      maps,
+      timers,
+      queues: takeQueues(kernel),
+      graph: takeGraph(kernel, maps, timers),
+      oops: state.oops,
+    };
+  }
+
+  #takeMap(kernel: Kernel, map: BpfMap): MapSnapshot {
+    let rows = this.#maps.get(map.id);
+    if (rows === undefined) {
+      rows = new MapRows(map);
+      this.#maps.set(map.id, rows);
+    }
+    let users = 0;
+    for (const holder of map.holders.values()) if (holder.user) users++;
+    const taken = map.freed ? { rows: [], count: 0 } : rows.take(kernel, map, this.#limit);
+    return {
+      id: map.id,
+      name: map.name,
+      type: mapTypeName(map.type) ?? `type ${map.type}`,
+      keySize: map.keySize,
+      valueSize: map.valueSize,
+      maxEntries: map.maxEntries,
+      count: taken.count,
+      refcnt: map.holders.size,
+      usercnt: users,
+      columns: rows.columns,
+      keyTypeName: rows.keyTypeName,
+      rows: taken.rows,
+      freed: map.freed,
+    };
+  }
+}
+
+/** A snapshot without anything to compare with, of every row: for the CLI and tests. */
+export const takeSnapshot = (kernel: Kernel): Snapshot => new SnapshotTaker(Number.POSITIVE_INFINITY).take(kernel);
+
+function takeTimers(kernel: Kernel): TimerSnapshot[] {
+  const timers: TimerSnapshot[] = [];
+  for (const timer of kernel.state.timers.values()) {
+    const state = timerState(timer);
+    const { callback } = timer;
+    const queued = timer.queuedOn >= 0;
+    timers.push({
+      id: timer.id,
+      label: timer.label,
+      mapId: timer.mapId,
+      element: `element:${timer.mapId}:${timer.key}`,
+      state,
+      clock: timer.clock,
+      expires: queued ? timerExpiry(kernel, timer) : null,
+      armedAt: queued ? timer.armedAt : null,
+      cpu: queued ? timer.queuedOn : timer.runningOn >= 0 ? timer.runningOn : null,
+      callback:
+        callback === null
+          ? null
+          : {
+              programId: callback.program,
+              program: kernel.state.programs.get(callback.program)?.name ?? `program ${callback.program}`,
+              functionName: callback.name,
+            },
+      fired: timer.fired,
+      wheel: wheelPlaceOf(kernel, timer),
+    });
+  }
+  return timers;
+}
+
+function takeQueues(kernel: Kernel): QueueSnapshot[] {
+  const queues: QueueSnapshot[] = [];
+  for (const cpu of kernel.state.cpus) {
+    for (const base of ["monotonic", "boottime", "wheel"] as const) {
+      const queued = queuedTimers(kernel, cpu.id, base);
+      if (queued.length === 0) continue;
+      const buckets =
+        base !== "wheel"
+          ? []
+          : wheelBuckets(kernel, cpu.id).map(({ level, bucket, timers }) => ({
+              level,
+              bucket,
+              timers: timers.map((t) => t.timer.id),
+            }));
+      queues.push({ cpu: cpu.id, base, timers: queued.map((q) => q.timer.id), buckets });
+    }
+  }
+  return queues;
+}
+
+function takeCpu(kernel: Kernel, id: number): CpuSnapshot {
+  const cpu = kernel.state.cpus[id];
+  const task = kernel.state.tasks.get(cpu?.stack.at(-1) ?? -1);
+  if (task === undefined) return { id, state: "idle", running: null };
+  const running = takeRunning(kernel, task);
+  if (running === null) return { id, state: "kernel", running: null };
+  return { id, state: task.kind === "softirq" ? "callback" : "program", running };
+}
+
+function takeRunning(kernel: Kernel, task: Task): CpuSnapshot["running"] {
+  const frame = kernel.vmFrame(task);
+  const executable = frame === null ? undefined : kernel.executables.get(frame.program);
+  if (frame === null || executable === undefined) return null;
+  // While a helper works for it, the program stands at its call.
+  const insn = task.frames.at(-1) === frame ? frame.pc : Math.max(0, frame.pc - 1);
+  return {
+    programId: frame.program,
+    program: executable.name,
+    functionName: functionAt(executable, insn),
+    insn,
+    line: lineAt(executable, insn),
+    timer: kernel.state.timers.get(task.timer)?.id ?? null,
+    registers: registersHex(frame),
+  };
+}

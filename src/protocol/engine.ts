@@ -1,0 +1,116 @@
+import type {
+  BuildReport,
+  Diagnostic,
+  KernelEvent,
+  ScriptState,
+  SessionSettings,
+  Snapshot,
+  VerifierView,
+} from "./engine-types.ts";
+
+/** Page <-> engine worker. Every request has a number and gets one reply of the same number; events come by themselves. */
+export const ENGINE_PROTOCOL_VERSION = 1;
+
+export type EngineRequest =
+  /** First message; a worker of another version answers with a failure. */
+  | { readonly kind: "hello"; readonly version: number }
+  /**
+   * Reads and judges an object; when it may run, its run takes the place of the one before, under the number `run`. When it may
+   * not, the older run goes on.
+   */
+  | {
+      readonly kind: "open";
+      readonly run: number;
+      readonly object: Uint8Array;
+      readonly name: string;
+      readonly settings: SessionSettings;
+      readonly script: string;
+      /** What the compiler had to say. */
+      readonly diagnostics: readonly Diagnostic[];
+      /** Begin to play at once; else stand at the start. */
+      readonly play: boolean;
+      /** Moment to go to before that. */
+      readonly seek: number | null;
+    }
+  /** The same object, another script or other settings that need no new verdict. */
+  | {
+      readonly kind: "restart";
+      readonly run: number;
+      readonly script: string;
+      readonly play: boolean;
+    }
+  /** Virtual ns per real second. */
+  | { readonly kind: "speed"; readonly nsPerSecond: number }
+  | { readonly kind: "play" | "pause" | "step-instruction" | "next-timer" | "follow" }
+  | { readonly kind: "step-event"; readonly direction: 1 | -1 }
+  | { readonly kind: "seek"; readonly seq: number }
+  | { readonly kind: "command"; readonly text: string }
+  | { readonly kind: "inspect"; readonly program: string };
+
+export interface OpenResult {
+  readonly report: BuildReport;
+  /** True when the run of this object has begun. */
+  readonly started: boolean;
+}
+
+export interface CommandResult {
+  /** Null when the command was done and succeeded. */
+  readonly error: { readonly text: string; readonly errno: string } | null;
+}
+
+/** What the reply to a request carries. */
+export interface EngineResults {
+  hello: { readonly version: number };
+  open: OpenResult;
+  restart: { readonly diagnostics: readonly Diagnostic[] };
+  speed: null;
+  play: null;
+  pause: null;
+  "step-instruction": null;
+  "next-timer": null;
+  follow: null;
+  "step-event": null;
+  seek: null;
+  command: CommandResult;
+  inspect: VerifierView | null;
+}
+
+export type EngineRequestKind = EngineRequest["kind"];
+
+/** The run as it stands: what changed since the last event of this kind that the page has seen. */
+export interface RunEvent {
+  readonly kind: "run";
+  /** Number of the `open` or `restart` that began it. */
+  readonly run: number;
+  /** Events from this index on replace those that the page has. */
+  readonly from: number;
+  readonly events: readonly KernelEvent[];
+  /** Null when unchanged. */
+  readonly script: ScriptState | null;
+  readonly snapshot: Snapshot;
+  readonly status: "running" | "paused" | "ended" | "oops";
+  readonly position: number;
+  readonly following: boolean;
+  /** A helper or map that is not modelled stopped the run: its name and place. */
+  readonly unsupported: string | null;
+}
+
+/** The engine failed in the midst of a run: ours to mend. The run stands still; the page keeps what it has. */
+export interface CrashEvent {
+  readonly kind: "crash";
+  readonly run: number;
+  readonly message: string;
+}
+
+export type EngineEvent = RunEvent | CrashEvent;
+
+/** Messages on the port. */
+export type ToEngine =
+  | { readonly id: number; readonly request: EngineRequest }
+  /** The page has drawn an event: the next may come. At most one is under way, so that a slow page is never flooded. */
+  | { readonly seen: number };
+
+export type FromEngine =
+  | { readonly id: number; readonly result: EngineResults[EngineRequestKind] }
+  | { readonly id: number; readonly failure: string }
+  | { readonly number: number; readonly event: EngineEvent };

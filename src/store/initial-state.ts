@@ -1,0 +1,73 @@
+import type { ScriptState, SessionSettings } from "../protocol/engine-types.ts";
+import type { BuildState, PlaygroundState, RunState, SourceState, ViewState } from "./types.ts";
+
+/** Settings of a new snippet; those of the engine (a test compares them). */
+export const DEFAULT_SETTINGS: SessionSettings = {
+  policy: "uref",
+  cpus: 2,
+  hz: 250,
+  seed: 1,
+  insnCost: 0,
+  unverified: false,
+  engine: "interpreter",
+  cpuVersion: "v3",
+  optimization: "O2",
+};
+
+/** Virtual ns per second: a timer of a few jiffies fires every second or two. */
+export const DEFAULT_SPEED = 1e7;
+
+export const NO_SCRIPT: ScriptState = { nextLine: null, stopped: null, commands: [], expectations: [] };
+
+const SOURCE: SourceState = {
+  demo: null,
+  program: "",
+  script: "",
+  settings: DEFAULT_SETTINGS,
+  object: null,
+  dirty: false,
+  saved: "saved",
+};
+
+const BUILD: BuildState = {
+  phase: "idle",
+  download: null,
+  compilerReady: false,
+  failure: null,
+  report: null,
+  runningOlder: false,
+  object: null,
+  milliseconds: null,
+};
+
+export const NO_RUN: RunState = {
+  status: "none",
+  snapshot: null,
+  events: [],
+  script: NO_SCRIPT,
+  position: 0,
+  following: true,
+  speed: DEFAULT_SPEED,
+  commandError: null,
+};
+
+const VIEW: ViewState = {
+  view: "write",
+  theme: "system",
+  file: "program",
+  selectedNode: null,
+  selectedInsn: null,
+  cursorLine: null,
+  maximised: null,
+  dialog: "none",
+  banner: null,
+};
+
+export const INITIAL_STATE: PlaygroundState = {
+  source: SOURCE,
+  build: BUILD,
+  run: NO_RUN,
+  verifier: null,
+  view: VIEW,
+  demos: [],
+};

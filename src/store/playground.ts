@@ -1,0 +1,528 @@
+import { createStore, type StoreApi } from "zustand/vanilla";
+import { type Build, CompilerClient, type CompilerPort, type CompilerState } from "../client/compiler-client.ts";
+import { EngineClient } from "../client/engine-client.ts";
+import type { Port } from "../client/port.ts";
+import type { Demo } from "../demos/index.ts";
+import type { ClangAsset, PrecompiledBuild } from "../protocol/compiler.ts";
+import type { EngineEvent, EngineRequest, FromEngine, OpenResult, ToEngine } from "../protocol/engine.ts";
+import type { BuildReport, Diagnostic, SessionSettings } from "../protocol/engine-types.ts";
+import { decodeLink, encodeLink } from "../share/codec/link.ts";
+import { readSnippet, type Snippet, writeSnippet } from "../share/codec/snippet.ts";
+import { Drafts, type TextStorage } from "./drafts.ts";
+import { DEFAULT_SETTINGS, INITIAL_STATE, NO_RUN } from "./initial-state.ts";
+import { reduceRun } from "./run-reducer.ts";
+import { snippetOf, tooLong, type Versions, type Work, workOf } from "./snippets.ts";
+import type { BuildState, PlaygroundActions, PlaygroundState, RunState, SourceState, ViewState } from "./types.ts";
+
+/** What the page gives the playground; tests give something else. */
+export interface PlaygroundHost {
+  openEngine(): Port<ToEngine, FromEngine>;
+  openCompiler(): CompilerPort;
+  readonly clang: ClangAsset;
+  readonly precompiled: readonly PrecompiledBuild[];
+  readonly demos: readonly Demo[];
+  readonly storage: TextStorage;
+  readonly versions: Versions;
+  /** Address of the page without its fragment. */
+  readonly address: string;
+  /** Takes the fragment off the address, because what it held is no longer what is shown. */
+  dropFragment(): void;
+  /** Calls back when the page has drawn. */
+  pace?(done: () => void): void;
+  /** Name of this visit, unlike any other. */
+  readonly visit: string;
+}
+
+/** Quiet time after a keystroke before the text is built, ms. */
+const EDIT_PAUSE = 180;
+/** Quiet time after a change before it is kept on the device, ms. */
+const SAVE_PAUSE = 400;
+/** The engine may think so long about an object before a newer edit ends it, ms. */
+const OPEN_PATIENCE = 2000;
+const NEW_FILE = "program.bpf.c";
+const SCRIPT_FILE = "script.user";
+
+/** The page's state and all that changes it: edits, builds, the run, links and drafts. */
+export class Playground {
+  readonly store: StoreApi<PlaygroundState>;
+  readonly actions: PlaygroundActions;
+  readonly #host: PlaygroundHost;
+  readonly #engine: EngineClient;
+  readonly #compiler: CompilerClient;
+  #drafts: Drafts;
+  #draftNumber = 0;
+  /** Name of the C file that is edited. */
+  #file = NEW_FILE;
+  /** Number of the newest build; answers to older ones are dropped. */
+  #build = 0;
+  /** Number of the run whose events are shown, and of the one opened last. */
+  #shown = 0;
+  #opened = 0;
+  #opening: number | null = null;
+  /** Moment to go to when the work of a link is opened. */
+  #moment: number | null = null;
+  #editTimer: ReturnType<typeof setTimeout> | null = null;
+  #saveTimer: ReturnType<typeof setTimeout> | null = null;
+  #seeking = false;
+  #nextSeek: number | null = null;
+  #crashes = 0;
+
+  constructor(host: PlaygroundHost) {
+    this.#host = host;
+    this.#drafts = new Drafts(host.storage, host.visit);
+    const demos = host.demos.map(({ id, title, group, summary }) => ({ id, title, group, summary }));
+    this.store = createStore<PlaygroundState>(() => ({ ...INITIAL_STATE, demos }));
+    this.#compiler = new CompilerClient(() => host.openCompiler(), host.clang, {
+      onState: (state) => this.#onCompilerState(state),
+    });
+    this.#compiler.seed(host.precompiled);
+    this.#engine = new EngineClient(() => host.openEngine(), {
+      onEvent: (event) => this.#onEngineEvent(event),
+      onRestart: (reason) => this.#onEngineRestart(reason),
+      ...(host.pace ? { pace: (done: () => void) => host.pace?.(done) } : {}),
+    });
+    this.actions = this.#makeActions();
+  }
+
+  /** Opens what the address names, else what was worked on last, else the first demo; then gets the compiler. */
+  async start(fragment: string): Promise<void> {
+    const link = decodeLink(fragment);
+    if (link.kind === "snippet") {
+      this.#openSnippet(link.snippet);
+    } else {
+      const draft = await this.#drafts.newest().catch(() => {
+        this.#source({ saved: "off" });
+        return null;
+      });
+      if (draft !== null) this.#open(workOf(draft), true);
+      else this.actions.openDemo(this.#host.demos[0]?.id ?? "");
+      if (link.kind === "error") this.#banner("error", link.message);
+    }
+    this.#compiler.prepare();
+  }
+
+  /** The address got another fragment: a link was pasted into the open page. */
+  follow(fragment: string): void {
+    const link = decodeLink(fragment);
+    if (link.kind === "snippet") this.#openSnippet(link.snippet);
+    else if (link.kind === "error") this.#banner("error", link.message);
+  }
+
+  /** Keeps at once what waits to be kept: the page is being left. */
+  flush(): void {
+    if (this.#saveTimer !== null) this.#save();
+  }
+
+  close(): void {
+    this.#compiler.close();
+    this.#engine.close();
+  }
+
+  // State.
+
+  get #state(): PlaygroundState {
+    return this.store.getState();
+  }
+
+  #source(change: Partial<SourceState>): void {
+    this.store.setState((s) => ({ source: { ...s.source, ...change } }));
+  }
+
+  #setBuild(change: Partial<BuildState>): void {
+    this.store.setState((s) => ({ build: { ...s.build, ...change } }));
+  }
+
+  #setRun(change: Partial<RunState>): void {
+    this.store.setState((s) => ({ run: { ...s.run, ...change } }));
+  }
+
+  #setView(change: Partial<ViewState>): void {
+    this.store.setState((s) => ({ view: { ...s.view, ...change } }));
+  }
+
+  #banner(kind: "info" | "error", text: string): void {
+    this.#setView({ banner: { kind, text } });
+  }
+
+  // Opening.
+
+  #open({ source, file }: Work, dirty: boolean): void {
+    this.#file = file;
+    this.#moment = null;
+    this.store.setState((s) => ({
+      source: { ...source, dirty, saved: s.source.saved === "off" ? "off" : "saved" },
+      view: { ...s.view, selectedNode: null, selectedInsn: null, cursorLine: null, banner: null },
+    }));
+    // What follows is another piece of work: it must not take the place of the one before among the drafts.
+    this.#drafts = new Drafts(this.#host.storage, `${this.#host.visit}.${++this.#draftNumber}`);
+  }
+
+  #openSnippet(snippet: Snippet): void {
+    this.flush();
+    this.#open(workOf(snippet), false);
+    this.#moment = snippet.moment?.event ?? null;
+    const { engine, compiler } = snippet.versions;
+    const mine = this.#host.versions;
+    if (engine !== mine.engine || compiler !== mine.compiler) {
+      this.#banner(
+        "info",
+        `This was made with engine ${engine} and compiler ${compiler}; here are ${mine.engine} and ${mine.compiler}.`,
+      );
+    }
+    this.#buildNow();
+  }
+
+  #edited(change: Partial<SourceState>): void {
+    this.#source({ ...change, dirty: true });
+    this.#host.dropFragment();
+    this.#saveSoon();
+    if (this.#editTimer !== null) clearTimeout(this.#editTimer);
+    this.#editTimer = setTimeout(() => this.#buildNow(), EDIT_PAUSE);
+  }
+
+  #saveSoon(): void {
+    if (this.#state.source.saved === "off") return;
+    this.#source({ saved: "saving" });
+    if (this.#saveTimer !== null) clearTimeout(this.#saveTimer);
+    this.#saveTimer = setTimeout(() => this.#save(), SAVE_PAUSE);
+  }
+
+  #save(): void {
+    if (this.#saveTimer !== null) clearTimeout(this.#saveTimer);
+    this.#saveTimer = null;
+    const snippet = this.#snippet(null);
+    this.#drafts.save(snippet).then(
+      () => this.#saveTimer === null && this.#source({ saved: "saved" }),
+      () => this.#source({ saved: "failed" }),
+    );
+  }
+
+  #snippet(moment: number | null): Snippet {
+    return snippetOf({ source: this.#state.source, file: this.#file }, this.#host.versions, moment);
+  }
+
+  // Building.
+
+  #buildNow(): void {
+    if (this.#editTimer !== null) clearTimeout(this.#editTimer);
+    this.#editTimer = null;
+    const number = ++this.#build;
+    void this.#buildAndOpen(number).catch((error: unknown) => {
+      if (number === this.#build) this.#setBuild({ phase: "done", failure: wordsOf(error) });
+    });
+  }
+
+  async #buildAndOpen(number: number): Promise<void> {
+    const { source } = this.#state;
+    const started = performance.now();
+    this.#endSlowOpen();
+    const refusal = tooLong("The program", source.program) ?? tooLong("The script", source.script);
+    if (refusal !== null) {
+      this.#compiler.cancel();
+      const file = source.program.length >= source.script.length ? this.#file : SCRIPT_FILE;
+      this.#refuse([
+        { severity: "error", message: refusal, span: { file, line: 1, column: 1, endLine: 1, endColumn: 2 } },
+      ]);
+      return;
+    }
+    const compiled =
+      source.object === null ? await this.#compile(number, source) : { ...source.object, diagnostics: [] };
+    if (compiled === null || number !== this.#build) return;
+    this.#setBuild({ phase: "verifying", object: compiled.bytes, failure: null });
+    await this.#openObject(
+      number,
+      compiled.name,
+      compiled.bytes,
+      "diagnostics" in compiled ? compiled.diagnostics : [],
+    );
+    if (number === this.#build)
+      this.#setBuild({ phase: "done", milliseconds: Math.round(performance.now() - started) });
+  }
+
+  async #compile(number: number, source: SourceState): Promise<ObjectFile | null> {
+    const known = this.#compiler.state.phase;
+    this.#setBuild({ phase: known === "ready" ? "compiling" : "loading-compiler", failure: null });
+    const { cpuVersion, optimization } = source.settings;
+    const soFar: Diagnostic[] = [];
+    const build: Build = await this.#compiler.compile(
+      { file: this.#file, text: source.program },
+      { cpuVersion, optimization },
+      (diagnostic) => {
+        if (number !== this.#build) return;
+        soFar.push(diagnostic);
+        if (soFar.some((d) => d.severity === "error")) this.#report(compileError([...soFar]));
+      },
+    );
+    if (number !== this.#build) return null;
+    if (build.kind === "superseded") {
+      this.#setBuild({ phase: "done" });
+      return null;
+    }
+    if (build.kind === "failed") {
+      this.#setBuild({ phase: "done", failure: `The compiler could not be used: ${build.reason}.` });
+      return null;
+    }
+    if (build.object === null) {
+      this.#refuse(build.diagnostics);
+      return null;
+    }
+    return { name: this.#file.replace(/\.c$/, ".o"), bytes: build.object, diagnostics: build.diagnostics };
+  }
+
+  #refuse(diagnostics: readonly Diagnostic[]): void {
+    this.#report(compileError(diagnostics));
+    this.#setBuild({ phase: "done" });
+  }
+
+  /** A report of something that does not run; what ran before goes on. */
+  #report(report: BuildReport): void {
+    this.store.setState((s) => ({
+      build: { ...s.build, report, runningOlder: s.run.status !== "none" },
+      verifier: null,
+    }));
+  }
+
+  async #openObject(
+    number: number,
+    name: string,
+    bytes: Uint8Array,
+    diagnostics: readonly Diagnostic[],
+  ): Promise<void> {
+    const { source, run } = this.#state;
+    const opened = ++this.#opened;
+    const seek = this.#moment;
+    this.#moment = null;
+    this.#opening = performance.now();
+    let result: OpenResult;
+    try {
+      result = await this.#engine.request({
+        kind: "open",
+        run: opened,
+        object: bytes,
+        name,
+        settings: source.settings,
+        script: source.script,
+        diagnostics,
+        play: run.status !== "paused",
+        seek,
+      });
+    } finally {
+      this.#opening = null;
+    }
+    if (result.started) {
+      this.#shown = opened;
+      this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed, status: "paused" } }));
+    }
+    if (number !== this.#build) return;
+    if (result.started) {
+      this.store.setState((s) => ({
+        build: { ...s.build, report: result.report, runningOlder: false },
+        verifier: null,
+      }));
+    } else {
+      this.#report(result.report);
+    }
+  }
+
+  /** A verdict that takes for ever is given up when there is something newer to judge. */
+  #endSlowOpen(): void {
+    if (this.#opening === null || performance.now() - this.#opening < OPEN_PATIENCE) return;
+    this.#opening = null;
+    this.#engine.restart("a newer edit took the place of an object that took too long to verify");
+  }
+
+  #onCompilerState(state: CompilerState): void {
+    switch (state.phase) {
+      case "loading":
+        this.#setBuild({ download: { received: state.received, total: state.total } });
+        return;
+      case "ready": {
+        const { phase } = this.#state.build;
+        this.#setBuild({
+          download: null,
+          compilerReady: true,
+          failure: null,
+          phase: phase === "loading-compiler" ? "compiling" : phase,
+        });
+        return;
+      }
+      case "absent":
+        this.#setBuild({ download: null, compilerReady: false });
+        return;
+      case "unavailable":
+        this.#setBuild({
+          download: null,
+          compilerReady: false,
+          failure: `The compiler could not be fetched: ${state.reason}.`,
+        });
+    }
+  }
+
+  // Running.
+
+  #onEngineEvent(event: EngineEvent): void {
+    if (event.run !== this.#shown) return;
+    if (event.kind === "crash") {
+      this.#setRun({ status: "paused" });
+      this.#banner(
+        "error",
+        `The engine failed: ${event.message}. Your text and script are kept; a restart replays the run.`,
+      );
+      return;
+    }
+    this.store.setState((s) => ({ run: reduceRun(s.run, event) }));
+    if (event.unsupported !== null && this.#state.view.banner === null) {
+      this.#banner("error", `Not modelled here: ${event.unsupported}. The run ends there.`);
+    }
+  }
+
+  #onEngineRestart(reason: string): void {
+    this.#shown = -1;
+    this.#opening = null;
+    this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed }, verifier: null }));
+    void this.#engine.request({ kind: "speed", nsPerSecond: this.#state.run.speed }).catch(() => {});
+    // A newer edit builds by itself; after a crash the work is opened again, once or twice.
+    if (this.#editTimer !== null || reason.startsWith("a newer edit")) return;
+    this.#banner("error", `The engine stopped (${reason}) and was started again. Your text and script are kept.`);
+    if (++this.#crashes <= 2) this.#buildNow();
+  }
+
+  #ask(request: EngineRequest): void {
+    this.#engine.request(request).catch(() => {});
+  }
+
+  /** Only the newest of several moments asked for while one is being reached. */
+  #seek(seq: number): void {
+    this.#nextSeek = seq;
+    if (this.#seeking) return;
+    this.#seeking = true;
+    void (async () => {
+      while (this.#nextSeek !== null) {
+        const target = this.#nextSeek;
+        this.#nextSeek = null;
+        await this.#engine.request({ kind: "seek", seq: target }).catch(() => {});
+      }
+      this.#seeking = false;
+    })();
+  }
+
+  async #restartRun(): Promise<void> {
+    const run = ++this.#opened;
+    const { script } = this.#state.source;
+    await this.#engine.request({ kind: "restart", run, script, play: true });
+    this.#shown = run;
+    this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed, status: "running" } }));
+  }
+
+  // What the page may do.
+
+  #makeActions(): PlaygroundActions {
+    return {
+      editProgram: (program) => this.#edited({ program, object: null }),
+      editScript: (script) => this.#edited({ script }),
+      changeSettings: (settings: Partial<SessionSettings>) => {
+        this.#edited({ settings: { ...this.#state.source.settings, ...settings } });
+        this.#buildNow();
+      },
+      openDemo: (id) => {
+        const demo = this.#host.demos.find((d) => d.id === id);
+        if (demo === undefined) return;
+        this.flush();
+        this.#host.dropFragment();
+        const { program, script, file } = demo;
+        const settings = { ...DEFAULT_SETTINGS, ...demo.settings };
+        const source = { demo: id, program, script, settings, object: null, dirty: false, saved: "saved" as const };
+        this.#open({ source, file }, false);
+        this.#buildNow();
+      },
+      openObject: (name, bytes) => {
+        if (/\.json$/i.test(name)) {
+          const read = readSnippet(new TextDecoder().decode(bytes));
+          if (read.ok) this.#openSnippet(read.value);
+          else this.#banner("error", `${name} cannot be opened. ${read.error}`);
+          return;
+        }
+        this.#edited({ object: { name, bytes }, demo: null });
+        this.#buildNow();
+      },
+      buildAndRun: () => {
+        this.#setRun({ status: this.#state.run.status === "paused" ? "running" : this.#state.run.status });
+        this.#buildNow();
+      },
+      cancelBuild: () => {
+        this.#build++;
+        if (this.#state.build.phase === "loading-compiler") this.#compiler.cancelDownload();
+        this.#compiler.cancel();
+        if (this.#state.build.phase === "verifying") this.#engine.restart("a newer edit or the visitor stopped it");
+        this.#setBuild({ phase: "done", download: null });
+      },
+      retryCompiler: () => {
+        this.#setBuild({ failure: null });
+        this.#compiler.retry();
+        this.#buildNow();
+      },
+      play: () => this.#ask({ kind: "play" }),
+      pause: () => this.#ask({ kind: "pause" }),
+      restart: () => void this.#restartRun().catch(() => this.#buildNow()),
+      stepEvent: (direction) => this.#ask({ kind: "step-event", direction }),
+      stepInstruction: () => this.#ask({ kind: "step-instruction" }),
+      nextTimer: () => this.#ask({ kind: "next-timer" }),
+      seek: (seq) => this.#seek(seq),
+      followNow: () => this.#ask({ kind: "follow" }),
+      setSpeed: (nsPerSecond) => {
+        this.#setRun({ speed: nsPerSecond });
+        this.#ask({ kind: "speed", nsPerSecond });
+      },
+      command: (line) => {
+        this.#setRun({ commandError: null });
+        this.#engine.request({ kind: "command", text: line }).then(
+          ({ error }) => this.#setRun({ commandError: error }),
+          (reason: unknown) => this.#setRun({ commandError: { text: wordsOf(reason), errno: "EIO" } }),
+        );
+      },
+      inspectProgram: (program) => {
+        const number = this.#build;
+        this.#engine.request({ kind: "inspect", program }).then(
+          (verifier) => number === this.#build && this.store.setState({ verifier }),
+          () => {},
+        );
+      },
+      share: async () => {
+        const { run, source } = this.#state;
+        const away = run.status !== "none" && run.position < run.events.length;
+        const fragment = encodeLink(this.#snippet(away ? run.position : null));
+        if (fragment === null) {
+          throw new Error(
+            tooLong("The program", source.program) ?? "This is too long for a link; use the snippet file.",
+          );
+        }
+        const url = `${this.#host.address}#${fragment}`;
+        return { url, length: url.length };
+      },
+      downloadObject: () => {
+        const { source, build } = this.#state;
+        if (source.object !== null) return source.object;
+        return build.object === null ? null : { name: this.#file.replace(/\.c$/, ".o"), bytes: build.object };
+      },
+      downloadSnippet: () => ({
+        name: `${this.#state.source.demo ?? "snippet"}.bpf-timer.json`,
+        text: writeSnippet(this.#snippet(null)),
+      }),
+      setView: (change) => this.#setView(change),
+      dismissBanner: () => this.#setView({ banner: null }),
+    };
+  }
+}
+
+interface ObjectFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+function compileError(diagnostics: readonly Diagnostic[]): BuildReport {
+  const first = diagnostics.find((d) => d.severity === "error");
+  return { ok: false, stage: "compile", diagnostics, message: first?.message ?? "the program does not compile" };
+}
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

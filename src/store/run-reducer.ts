@@ -1,0 +1,21 @@
+import type { RunEvent } from "../protocol/engine.ts";
+import type { KernelEvent } from "../protocol/engine-types.ts";
+import type { RunState } from "./types.ts";
+
+/** The run after an event of the engine. What did not change is the same object again. */
+export function reduceRun(run: RunState, event: RunEvent): RunState {
+  return {
+    ...run,
+    status: event.status,
+    snapshot: event.snapshot,
+    events: appended(run.events, event.from, event.events),
+    script: event.script ?? run.script,
+    position: event.position,
+    following: event.following,
+  };
+}
+
+function appended(known: readonly KernelEvent[], from: number, events: readonly KernelEvent[]): readonly KernelEvent[] {
+  if (events.length === 0 && from >= known.length) return known;
+  return from >= known.length ? known.concat(events) : known.slice(0, from).concat(events);
+}
