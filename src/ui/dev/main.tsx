@@ -16,4 +16,16 @@ store.setState((s) => ({
     theme: (query.get("theme") ?? "system") as "light" | "dark" | "system",
   },
 }));
+/** Time runs: a new snapshot every frame, as the engine would send. */
+if (query.has("play")) {
+  const start = store.getState().run.snapshot;
+  let now = start?.now ?? 0;
+  const tick = () => {
+    now += 16_000;
+    if (start)
+      store.setState((s) => ({ run: { ...s.run, status: "running", snapshot: { ...structuredClone(start), now } } }));
+    requestAnimationFrame(tick);
+  };
+  requestAnimationFrame(tick);
+}
 createRoot(document.getElementById("root") as HTMLElement).render(<App store={store} actions={actions} />);

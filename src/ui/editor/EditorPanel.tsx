@@ -6,7 +6,7 @@ import { useActions, useMediaQuery, usePlayground, useReadState } from "../shell
 import { formatBytes } from "../text/format.ts";
 import { bandsOf } from "../verify/bands.ts";
 import { assemblyOf } from "./assembly.ts";
-import { FILE_LABELS, type LineMarks, programMarks, scriptMarks, withBands } from "./marks.ts";
+import { FILE_LABELS, type LineMarks, programMarks, runningLines, scriptMarks, withBands } from "./marks.ts";
 import { type ObjectNames, objectNames, sameNames } from "./object-names.ts";
 import { PlainEditor } from "./PlainEditor.tsx";
 import { ProblemNote } from "./ProblemNote.tsx";
@@ -38,7 +38,8 @@ export function useProblems(): readonly Problem[] {
 
 function useMarks(file: FileId, problems: readonly Problem[]): LineMarks {
   const report = usePlayground((s) => s.build.report);
-  const snapshot = usePlayground((s) => s.run.snapshot);
+  // As text, so that a moment in which other things moved changes no mark.
+  const running = usePlayground((s) => runningLines(s.run.snapshot));
   const script = usePlayground((s) => s.run.script);
   const last = usePlayground((s) => s.run.events[s.run.position - 1] ?? null);
   const inspected = usePlayground((s) => (s.view.view === "verify" ? (s.verifier?.program ?? null) : null));
@@ -49,9 +50,9 @@ function useMarks(file: FileId, problems: readonly Problem[]): LineMarks {
   return useMemo(() => {
     if (file === "script") return scriptMarks(script, problems);
     if (file === "assembly") return NO_MARKS;
-    if (bands) return withBands(programMarks(coverage, problems, null, null), bands);
-    return programMarks(coverage, problems, snapshot, last);
-  }, [file, coverage, problems, snapshot, last, script, bands]);
+    if (bands) return withBands(programMarks(coverage, problems, "", null), bands);
+    return programMarks(coverage, problems, running, last);
+  }, [file, coverage, problems, running, last, script, bands]);
 }
 
 /** The note to open: the problem at the cursor, else the first that stops the build. */

@@ -5,7 +5,7 @@ import { fileOfPanel, panelOf, panelsOf } from "../narrow/panels.ts";
 import { assemblyOf } from "./assembly.ts";
 import { completionsForC, completionsForScript, structMembers } from "./completions.ts";
 import { hoverText } from "./hover.ts";
-import { programMarks, scriptMarks } from "./marks.ts";
+import { programMarks, runningLines, scriptMarks } from "./marks.ts";
 import { objectNames, sameNames } from "./object-names.ts";
 import { withFix } from "./ProblemNote.tsx";
 import { coverageOf, problemsOf, verdictOf } from "./problems.ts";
@@ -73,7 +73,7 @@ describe("problems", () => {
 
 describe("marks", () => {
   it("tints the refused line and the line that runs", () => {
-    const marks = programMarks(coverageOf(REPORT), problemsOf(REPORT, PROGRAM), SNAPSHOT, null);
+    const marks = programMarks(coverageOf(REPORT), problemsOf(REPORT, PROGRAM), runningLines(SNAPSHOT), null);
     expect(marks.tint.get(35)).toBe("error");
     expect(marks.tint.get(19)).toBe("callback");
     expect(marks.gutter.get(18)).toBe("ok");

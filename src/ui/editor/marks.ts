@@ -11,20 +11,32 @@ export interface LineMarks {
   readonly after: ReadonlyMap<number, { readonly text: string; readonly tone: "dim" | "good" | "bad" }>;
 }
 
+/** Lines that some CPU is on, as `LINE:program` or `LINE:callback`, joined by spaces. */
+export function runningLines(snapshot: Snapshot | null): string {
+  return (snapshot?.cpus ?? [])
+    .flatMap((cpu) =>
+      cpu.running && cpu.running.line > 0
+        ? [`${cpu.running.line}:${cpu.state === "callback" || cpu.running.timer !== null ? "callback" : "program"}`]
+        : [],
+    )
+    .join(" ");
+}
+
 /** Marks of the C source: coverage, refused lines, the line that runs, the value just written. */
 export function programMarks(
   coverage: LineCoverage,
   problems: readonly Problem[],
-  snapshot: Snapshot | null,
+  running: string,
   last: KernelEvent | null,
 ): LineMarks {
   const gutter = new Map<number, "ok" | "bad">();
   for (const line of coverage.verified) gutter.set(line, "ok");
   for (const line of coverage.refused) gutter.set(line, "bad");
   const tint = new Map<number, "error" | "program" | "callback">();
-  for (const cpu of snapshot?.cpus ?? [])
-    if (cpu.running && cpu.running.line > 0)
-      tint.set(cpu.running.line, cpu.state === "callback" || cpu.running.timer !== null ? "callback" : "program");
+  for (const place of running === "" ? [] : running.split(" ")) {
+    const [line, kind] = place.split(":");
+    tint.set(Number(line), kind === "callback" ? "callback" : "program");
+  }
   for (const problem of problems)
     if (problem.file === "program" && problem.line > 0 && (problem.kind === "refused" || problem.kind === "error")) {
       tint.set(problem.line, "error");

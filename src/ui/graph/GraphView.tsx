@@ -1,11 +1,11 @@
-import { type KeyboardEvent, useMemo, useState } from "react";
-import type { GraphNode, Snapshot, TimerSnapshot } from "../../protocol/engine-types.ts";
+import { type KeyboardEvent, memo, useMemo, useRef, useState } from "react";
+import type { GraphNode, GraphSnapshot, Snapshot, TimerSnapshot } from "../../protocol/engine-types.ts";
 import { NodeShape, TimerShape } from "../controls/glyphs.tsx";
 import { Empty } from "../controls/Panel.tsx";
 import { shareLeft } from "../panels/timer-order.ts";
 import { useActions, usePlayground, useSize } from "../shell/context.tsx";
 import { formatSpan } from "../text/format.ts";
-import { collapseGraph } from "./collapse.ts";
+import { collapseGraph, sameGraph } from "./collapse.ts";
 import { type Box, type GraphLayout, layoutGraph, type Route } from "./layout.ts";
 import { SlotKeeper } from "./slots.ts";
 
@@ -52,15 +52,26 @@ function speech(box: Box, words: readonly [string, string]): string {
     .join(", ");
 }
 
+/** The graph of a moment; the same object as before while nothing in it has changed. */
+function useSameGraph(graph: GraphSnapshot | null): GraphSnapshot | null {
+  const kept = useRef<GraphSnapshot | null>(null);
+  if (!graph || !kept.current || !sameGraph(kept.current, graph)) kept.current = graph;
+  return kept.current;
+}
+
 export function GraphView() {
   const snapshot = usePlayground((s) => s.run.snapshot);
   const [ref, size] = useSize<HTMLDivElement>();
   const [keeper] = useState(() => new SlotKeeper());
+  const graph = useSameGraph(snapshot?.graph ?? null);
+  const followed = snapshot ? followedEdge(snapshot) : null;
+  const from = followed?.from ?? "";
+  const to = followed?.to ?? "";
   const layout = useMemo<GraphLayout | null>(() => {
-    if (!snapshot || snapshot.graph.nodes.length === 0 || size.width === 0) return null;
-    const graph = collapseGraph(snapshot.graph);
-    return layoutGraph(graph, keeper.update(graph), size.width, followedEdge(snapshot));
-  }, [snapshot, keeper, size.width]);
+    if (!graph || graph.nodes.length === 0 || size.width === 0) return null;
+    const drawn = collapseGraph(graph);
+    return layoutGraph(drawn, keeper.update(drawn), size.width, to === "" ? null : { from, to });
+  }, [graph, keeper, size.width, from, to]);
   if (!snapshot || snapshot.graph.nodes.length === 0)
     return (
       <Empty title="Nobody holds anything">
@@ -150,7 +161,12 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
               onPointerEnter={() => setHover(box.node.id)}
               onPointerLeave={() => setHover(null)}
             >
-              <NodeBox box={box} words={words} share={timer ? shareLeft(timer, snapshot.now) : 1} />
+              <NodeBox
+                box={box}
+                first={words[0]}
+                second={words[1]}
+                share={timer ? Math.round(shareLeft(timer, snapshot.now) * 200) / 200 : 1}
+              />
             </g>
           );
         })}
@@ -183,7 +199,7 @@ function neighbour(layout: GraphLayout, box: Box, key: string): Box | null {
 
 const ARROWS = { right: "l-7-3.6v7.2z", left: "l7-3.6v7.2z", up: "l-3.6 7h7.2z", down: "l-3.6-7h7.2z" } as const;
 
-function RouteLine({ route, near }: { readonly route: Route; readonly near: boolean }) {
+const RouteLine = memo(function RouteLine({ route, near }: { readonly route: Route; readonly near: boolean }) {
   const bad = route.leaked && route.kind !== "points";
   const arrow = `M${route.arrow.x} ${route.arrow.y}${ARROWS[route.arrow.towards]}`;
   return (
@@ -204,7 +220,7 @@ function RouteLine({ route, near }: { readonly route: Route; readonly near: bool
       <path className={bad || route.kind === "followed" ? "ah-b" : "ah"} d={arrow} />
     </g>
   );
-}
+});
 
 function RouteLabel({ route, near }: { readonly route: Route; readonly near: boolean }) {
   if (!route.label) return null;
@@ -232,20 +248,22 @@ const clip = (text: string, chars: number): string =>
   text.length > chars ? `${text.slice(0, Math.max(1, chars - 1))}…` : text;
 
 /** Box, glyph, two lines and counts; the same drawing serves the specimens. */
-export function NodeBox({
+export const NodeBox = memo(function NodeBox({
   box,
-  words,
+  first,
+  second,
   share,
 }: {
   readonly box: Box;
-  readonly words: readonly [string, string];
+  readonly first: string;
+  readonly second: string;
   readonly share: number;
 }) {
   const { node, x, y, w, h } = box;
   const pills = node.refs !== null || node.users !== null;
   const nameChars = Math.floor((w - 32 - (pills ? 28 : 4)) / 7.25);
   const subChars = Math.floor((w - 32 - (node.users !== null ? 28 : 2)) / 5.6);
-  const title = `${words[0]} ${words[1]}`.trim();
+  const title = `${first} ${second}`.trim();
   return (
     <>
       <title>{title}</title>
@@ -261,10 +279,10 @@ export function NodeBox({
         </g>
       )}
       <text className="nm" x={x + 27.5} y={y + 16.5}>
-        {clip(words[0], nameChars)}
+        {clip(first, nameChars)}
       </text>
       <text className="sb" x={x + 27.5} y={y + 30.5}>
-        {clip(words[1], subChars)}
+        {clip(second, subChars)}
       </text>
       {node.refs !== null ? <Pill x={x + w - 27} y={y + 5} count={node.refs} /> : null}
       {node.users !== null ? <Pill x={x + w - 27} y={y + 21.5} count={node.users} double /> : null}
@@ -284,7 +302,7 @@ export function NodeBox({
       })}
     </>
   );
-}
+});
 
 function Pill({
   x,

@@ -53,3 +53,31 @@ export function collapseGraph(graph: GraphSnapshot): GraphSnapshot {
   }
   return { nodes, edges: [...edges.values()], leaks: graph.leaks.map((loop) => [...new Set(loop.map(stand))]) };
 }
+
+/** Nothing in the picture of one differs from the picture of the other. */
+export function sameGraph(a: GraphSnapshot, b: GraphSnapshot): boolean {
+  if (a === b) return true;
+  if (a.nodes.length !== b.nodes.length || a.edges.length !== b.edges.length || a.leaks.length !== b.leaks.length)
+    return false;
+  for (let i = 0; i < a.nodes.length; i++) {
+    const x = a.nodes[i] as GraphNode;
+    const y = b.nodes[i] as GraphNode;
+    if (
+      x.id !== y.id ||
+      x.state !== y.state ||
+      x.refs !== y.refs ||
+      x.users !== y.users ||
+      x.label !== y.label ||
+      x.detail !== y.detail ||
+      x.timerState !== y.timerState ||
+      x.parent !== y.parent
+    )
+      return false;
+  }
+  for (let i = 0; i < a.edges.length; i++) {
+    const x = a.edges[i] as GraphEdge;
+    const y = b.edges[i] as GraphEdge;
+    if (x.id !== y.id || x.kind !== y.kind || x.from !== y.from || x.to !== y.to) return false;
+  }
+  return a.leaks.every((loop, i) => loop.join() === b.leaks[i]?.join());
+}

@@ -37,7 +37,6 @@ export function EventList() {
   const all = usePlayground((s) => s.run.events);
   const position = usePlayground((s) => s.run.position);
   const following = usePlayground((s) => s.run.following);
-  const snapshot = usePlayground((s) => s.run.snapshot);
   const hidden = usePanelState((s) => s.hiddenGroups);
   const actions = useActions();
   const names = useNames();
@@ -82,9 +81,6 @@ export function EventList() {
       </Empty>
     );
 
-  const next = snapshot
-    ? (pendingTimers(snapshot).find((t) => t.state === "armed" && t.expires !== null) ?? null)
-    : null;
   const go = (index: number) => {
     const event = events[Math.max(0, Math.min(events.length - 1, index))];
     if (event) actions.seek(event.seq + 1);
@@ -137,18 +133,28 @@ export function EventList() {
           );
         })}
       </div>
-      {next && snapshot && current === events.length - 1 ? (
-        <div className="ev nx">
-          <span className="t">{formatMoment(next.expires ?? 0, decimals)}</span>
-          <span className="w">{next.cpu === null ? "" : `CPU ${next.cpu}`}</span>
-          <span className="g">
-            <TimerGlyph state="armed" share={shareLeft(next, snapshot.now)} size={12} />
-          </span>
-          <span className="s">
-            Next: timer of <code>{next.label}</code>
-          </span>
-        </div>
-      ) : null}
+      {current === events.length - 1 ? <NextExpiry decimals={decimals} /> : null}
+    </div>
+  );
+}
+
+/** What the kernel will do next, below a dashed line. */
+function NextExpiry({ decimals }: { readonly decimals: number }) {
+  const snapshot = usePlayground((s) => s.run.snapshot);
+  const next = snapshot
+    ? (pendingTimers(snapshot).find((t) => t.state === "armed" && t.expires !== null) ?? null)
+    : null;
+  if (!snapshot || !next) return null;
+  return (
+    <div className="ev nx">
+      <span className="t">{formatMoment(next.expires ?? 0, decimals)}</span>
+      <span className="w">{next.cpu === null ? "" : `CPU ${next.cpu}`}</span>
+      <span className="g">
+        <TimerGlyph state="armed" share={shareLeft(next, snapshot.now)} size={12} />
+      </span>
+      <span className="s">
+        Next: timer of <code>{next.label}</code>
+      </span>
     </div>
   );
 }

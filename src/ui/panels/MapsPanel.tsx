@@ -26,7 +26,8 @@ const FLAGS: readonly { readonly id: Flag; readonly hint: string; readonly rfc?:
 interface Column {
   readonly name: string;
   readonly typeName: string;
-  readonly width: string;
+  /** Characters of its widest value among the first rows, or of its head; null for a timer, which takes what is left. */
+  readonly chars: number | null;
   readonly numeric: boolean;
   readonly value: (row: MapRow) => DecodedValue | null;
   /** The row's whole value with this column's text replaced, as the script writes it; null when it cannot be written. */
@@ -59,7 +60,7 @@ function columnsOf(map: MapSnapshot): readonly Column[] {
       numeric,
       value,
       withText: editable ? withText : null,
-      width: timer ? "minmax(168px,1.3fr)" : `minmax(${chars * 6.6 + 20}px,auto)`,
+      chars: timer ? null : chars,
     };
   };
   if (map.rows[0]?.perCpu)
@@ -183,7 +184,8 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
     getItemKey: (index) => map.rows[index]?.keyHex ?? index,
   });
   const keyChars = Math.min(30, Math.max(3, ...map.rows.slice(0, 60).map((row) => valueText(row.key).length)));
-  const template = `${Math.max(46, keyChars * 7.4 + 24)}px ${columns.map((c) => c.width).join(" ")} minmax(150px,1fr)`;
+  const widest = useWidest(columns.map((c) => c.chars));
+  const template = `${Math.max(46, keyChars * 7.4 + 24)}px ${columns.map((c, i) => (c.chars === null ? "minmax(168px,1.3fr)" : `${(widest[i] ?? c.chars) * 6.6 + 20}px`)).join(" ")} minmax(150px,1fr)`;
   const send = (cell: string, line: string) => {
     setSent(cell);
     setEdited(null);
@@ -285,6 +287,14 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
       )}
     </div>
   );
+}
+
+/** Columns may grow with their values but never shrink: what stands in the table keeps its place. */
+function useWidest(chars: readonly (number | null)[]): readonly number[] {
+  const kept = useRef<number[]>([]);
+  if (kept.current.length !== chars.length) kept.current = [];
+  kept.current = chars.map((n, i) => Math.max(n ?? 0, kept.current[i] ?? 0));
+  return kept.current;
 }
 
 function usePreviousSeq(seq: number): number | null {

@@ -1,4 +1,4 @@
-import { useMemo } from "react";
+import { memo, useMemo } from "react";
 import type { Snapshot } from "../../protocol/engine-types.ts";
 
 const BUCKETS = 64;
@@ -17,6 +17,27 @@ function sector(outer: number, inner: number, index: number): string {
   return `M${point(inner, from)}L${point(outer, from)}A${outer} ${outer} 0 0 1 ${point(outer, to)}L${point(inner, to)}A${inner} ${inner} 0 0 0 ${point(inner, from)}Z`;
 }
 
+const SECTORS: readonly (readonly string[])[] = RINGS.map(([outer, inner]) =>
+  Array.from({ length: BUCKETS }, (_, i) => sector(outer, inner, i)),
+);
+
+/** Buckets that are filled, as `ring * 64 + place`, joined: drawn again only when that changes. */
+const Buckets = memo(function Buckets({ filled }: { readonly filled: string }) {
+  const on = new Set(filled.split(" "));
+  return SECTORS.map((ring, level) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: rings are their places
+    <g key={level}>
+      {ring.map((d, i) => (
+        <path
+          key={d}
+          d={d}
+          className={on.has(String(level * BUCKETS + i)) ? "bucket on" : i > BUCKETS - 9 ? "bucket past" : "bucket"}
+        />
+      ))}
+    </g>
+  ));
+});
+
 /** Rings that turn under a fixed hand: level 0 outside, coarser levels inside; a filled bucket is amber. */
 export function Wheel({ snapshot }: { readonly snapshot: Snapshot }) {
   const filled = useMemo(() => {
@@ -28,7 +49,7 @@ export function Wheel({ snapshot }: { readonly snapshot: Snapshot }) {
       const turned = ((((timer.wheel.bucket % BUCKETS) - nowBucket) % BUCKETS) + BUCKETS) % BUCKETS;
       set.add(ring * BUCKETS + turned);
     }
-    return set;
+    return [...set].join(" ");
   }, [snapshot]);
   const words = snapshot.timers
     .filter((t) => t.wheel !== null)
@@ -41,21 +62,7 @@ export function Wheel({ snapshot }: { readonly snapshot: Snapshot }) {
       role="img"
       aria-label={`Timer wheel at jiffy ${snapshot.jiffies}: ${words || "empty"}`}
     >
-      {RINGS.map(([outer, inner], ring) => (
-        <g key={outer}>
-          {Array.from({ length: BUCKETS }, (_, i) => {
-            const on = filled.has(ring * BUCKETS + i);
-            return (
-              <path
-                // biome-ignore lint/suspicious/noArrayIndexKey: buckets are their places
-                key={i}
-                d={sector(outer, inner, i)}
-                className={on ? "bucket on" : i > BUCKETS - 9 ? "bucket past" : "bucket"}
-              />
-            );
-          })}
-        </g>
-      ))}
+      <Buckets filled={filled} />
       <path d="M112 2v66" stroke="var(--text)" strokeWidth="1.5" />
       <text className="big" x="112" y="113" textAnchor="middle">
         {snapshot.jiffies}

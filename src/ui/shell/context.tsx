@@ -1,7 +1,7 @@
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from "react";
 import type { StoreApi } from "zustand";
 import { useStore } from "zustand";
-import type { KernelEvent, Snapshot } from "../../protocol/engine-types.ts";
+import type { KernelEvent } from "../../protocol/engine-types.ts";
 import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
 import { momentDecimals } from "../text/format.ts";
 import { type Names, namesOf } from "../text/names.ts";
@@ -39,22 +39,19 @@ export function useReadState(): () => PlaygroundState {
   return store.getState;
 }
 
-const namesBySnapshot = new WeakMap<Snapshot, { readonly events: number; readonly names: Names }>();
+let shared: { readonly events: readonly KernelEvent[]; readonly seq: number | null; readonly names: Names } | null =
+  null;
 
-/** Shared between panels: one table of names per snapshot. */
-function sharedNames(snapshot: Snapshot | null, events: readonly KernelEvent[]): Names {
-  if (!snapshot) return namesOf(null, events);
-  const known = namesBySnapshot.get(snapshot);
-  if (known && known.events === events.length) return known.names;
-  const names = namesOf(snapshot, events);
-  namesBySnapshot.set(snapshot, { events: events.length, names });
-  return names;
-}
-
+/** One table of names for all panels, made anew only when something has happened. */
 export function useNames(): Names {
-  const snapshot = usePlayground((s) => s.run.snapshot);
   const events = usePlayground((s) => s.run.events);
-  return useMemo(() => sharedNames(snapshot, events), [snapshot, events]);
+  const seq = usePlayground((s) => s.run.snapshot?.seq ?? null);
+  const read = useReadState();
+  return useMemo(() => {
+    if (shared && shared.events === events && shared.seq === seq) return shared.names;
+    shared = { events, seq, names: namesOf(read().run.snapshot, events) };
+    return shared.names;
+  }, [events, seq, read]);
 }
 
 const decimalsByRun = new WeakMap<KernelEvent, { count: number; decimals: number }>();

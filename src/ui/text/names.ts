@@ -65,11 +65,18 @@ export function namesOf(snapshot: Snapshot | null, events: readonly KernelEvent[
     if (event.kind === "map-create") maps.set(event.map, event.name);
     else if (event.kind === "prog-load") programs.set(event.prog, event.name);
   }
+  const tables = new Map<number, MapSnapshot>();
   const keys = new Map<number, ReadonlyMap<string, string>>();
+  /** Keys of a map as text, read when first asked for: a map may have a thousand rows. */
+  const keysIn = (id: number): ReadonlyMap<string, string> | undefined => {
+    const table = tables.get(id);
+    if (table && !keys.has(id)) keys.set(id, keysOf(table));
+    return keys.get(id);
+  };
   const labels = new Map<string, string>();
   for (const map of snapshot?.maps ?? []) {
     maps.set(map.id, map.name);
-    keys.set(map.id, keysOf(map));
+    tables.set(map.id, map);
   }
   for (const program of snapshot?.programs ?? []) programs.set(program.id, program.name);
   for (const node of snapshot?.graph.nodes ?? []) labels.set(node.id, node.label);
@@ -78,7 +85,7 @@ export function namesOf(snapshot: Snapshot | null, events: readonly KernelEvent[
     program: (id) => programs.get(id) ?? `program ${id}`,
     element(id) {
       const { map, keyHex } = parseElementId(id);
-      return `${names.map(map)}[${keys.get(map)?.get(keyHex) ?? keyFromHex(keyHex)}]`;
+      return `${names.map(map)}[${keysIn(map)?.get(keyHex) ?? keyFromHex(keyHex)}]`;
     },
     node(id) {
       const [kind, ...rest] = id.split(":");

@@ -207,13 +207,9 @@ export function TimerLane({
   timer,
 }: Placed & { readonly timer: TimerSnapshot }) {
   const middle = y + h / 2;
-  const key = timer.id.replace(/^(t|timer):/, "");
-  const same = (id: string | null) => id !== null && id.replace(/^(t|timer):/, "") === key;
-  const life = timeline.lives.findLast((l) => same(l.timer) && l.seq < position);
-  const waits = timeline.waits.filter((w) => w.seq < position && same(w.timer) && w.from <= window.to);
-  const runs = timeline.runs.filter(
-    (r) => r.seq < position && r.kind === "callback" && same(r.timer) && r.from <= window.to,
-  );
+  const life = timeline.livesOf(timer.id).findLast((l) => l.seq < position);
+  const waits = timeline.waitsOf(timer.id).filter((w) => w.seq < position && w.from <= window.to);
+  const runs = timeline.runsOf(timer.id).filter((r) => r.seq < position && r.from <= window.to);
   const nowX = Math.min(width + 14, x(snapshot.now));
   const from = life ? Math.max(0, x(life.from)) : 0;
   const shown = waits.slice(-300);

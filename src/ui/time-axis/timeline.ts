@@ -50,6 +50,16 @@ export interface RefStep {
   readonly value: number;
 }
 
+/** A timer's id without the prefix that says what it is the id of. */
+export const timerKey = (id: string): string => id.replace(/^(t|timer):/, "");
+
+function append<T>(index: Map<string, T[]>, timer: string, item: T): void {
+  const key = timerKey(timer);
+  const list = index.get(key);
+  if (list) list.push(item);
+  else index.set(key, [item]);
+}
+
 /** The recording as spans and marks. Grows with the events that it is given; starts again when they change under it. */
 export class Timeline {
   runs: RunSpan[] = [];
@@ -60,12 +70,28 @@ export class Timeline {
   end = 0;
   /** Changes whenever anything does. */
   version = 0;
+  #waitsOf = new Map<string, WaitSpan[]>();
+  #runsOf = new Map<string, RunSpan[]>();
+  #livesOf = new Map<string, TimerLife[]>();
   #count = 0;
   #last: KernelEvent | null = null;
   #openRuns = new Map<number, RunSpan>();
   #openWaits = new Map<string, WaitSpan>();
   #openLives = new Map<string, TimerLife>();
   #running = new Map<number, RunSpan[]>();
+
+  /** Waits, runs and lives of one timer, in order. */
+  waitsOf(timer: string): readonly WaitSpan[] {
+    return this.#waitsOf.get(timerKey(timer)) ?? [];
+  }
+
+  runsOf(timer: string): readonly RunSpan[] {
+    return this.#runsOf.get(timerKey(timer)) ?? [];
+  }
+
+  livesOf(timer: string): readonly TimerLife[] {
+    return this.#livesOf.get(timerKey(timer)) ?? [];
+  }
 
   update(events: readonly KernelEvent[]): void {
     if (this.#count > events.length || (this.#count > 0 && events[this.#count - 1] !== this.#last)) this.#reset();
@@ -84,6 +110,9 @@ export class Timeline {
     this.refs = new Map();
     this.end = 0;
     this.version++;
+    this.#waitsOf = new Map();
+    this.#runsOf = new Map();
+    this.#livesOf = new Map();
     this.#count = 0;
     this.#last = null;
     this.#openRuns = new Map();
@@ -94,6 +123,7 @@ export class Timeline {
 
   #start(run: RunSpan, id: number): void {
     this.runs.push(run);
+    if (run.timer !== null) append(this.#runsOf, run.timer, run);
     this.#openRuns.set(id, run);
     this.#running.set(run.cpu, [...(this.#running.get(run.cpu) ?? []), run]);
   }
@@ -144,6 +174,7 @@ export class Timeline {
         if (event.errno === null) {
           const life: TimerLife = { timer: event.timer, seq: event.seq, from: event.at, freedSeq: null, freedAt: null };
           this.lives.push(life);
+          append(this.#livesOf, event.timer, life);
           this.#openLives.set(event.timer, life);
         }
         return;
@@ -161,6 +192,7 @@ export class Timeline {
           firedRun: null,
         };
         this.waits.push(wait);
+        append(this.#waitsOf, event.timer, wait);
         this.#openWaits.set(event.timer, wait);
         return;
       }
