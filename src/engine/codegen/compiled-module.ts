@@ -37,6 +37,8 @@ export interface CompiledGlobal {
   readonly name: string;
   readonly section: string;
   readonly linkage: "global" | "weak" | "static" | "private" | "extern";
+  /** An extern that may stay unresolved (`extern_weak`). */
+  readonly weak: boolean;
   readonly hidden: boolean;
   readonly constant: boolean;
   readonly align: number;

@@ -52,10 +52,13 @@ export interface IrAsm {
 
 export interface IrArgument {
   readonly value: IrValue;
-  /** Type of a `byval` or `elementtype` attribute. */
   readonly byval: boolean;
   readonly sret: boolean;
   readonly extension: "zero" | "sign" | null;
+  /** bytes; 0 when not said */
+  readonly align: number;
+  /** Of `elementtype(T)`: what a pointer that assembly or an access intrinsic takes leads to. */
+  readonly elementType: IrType | null;
 }
 
 export type IrInstruction = Common &
@@ -112,8 +115,10 @@ export type IrInstruction = Common &
         readonly op: "call";
         readonly callee: IrValue | IrAsm;
         readonly args: readonly IrArgument[];
-        readonly variadic: boolean /** callbr: where control goes */;
+        readonly variadic: boolean;
+        /** callbr: where control goes after the call; null for a plain call. */
         readonly fallthrough: number | null;
+        /** callbr: the blocks that the assembly may jump to. */
         readonly indirect: readonly number[];
         readonly noreturn: boolean;
       }
@@ -122,7 +127,7 @@ export type IrInstruction = Common &
     | {
         readonly op: "condbr";
         readonly condition: IrValue;
-        readonly then: number;
+        readonly taken: number;
         readonly otherwise: number;
         readonly weights: number;
       }
@@ -167,6 +172,8 @@ export interface IrFunction {
   readonly parameters: readonly IrParameter[];
   readonly variadic: boolean;
   readonly declaration: boolean;
+  /** The body is inline assembly only: no `exit` of ours may follow it. */
+  readonly naked: boolean;
   /** Blocks by index; the entry is 0. The first SSA values are the parameters. */
   readonly blocks: readonly IrBlock[];
   readonly valueCount: number;
@@ -180,6 +187,8 @@ export interface IrGlobal {
   readonly hidden: boolean;
   readonly constant: boolean;
   readonly threadLocal: boolean;
+  /** `unnamed_addr`: equal constants may share a place. */
+  readonly unnamed: boolean;
   readonly type: IrType;
   /** 0 when not given */
   readonly align: number;

@@ -1,0 +1,80 @@
+import { colour } from "./colouring.ts";
+import { weighBlocks } from "./control-flow.ts";
+import { removeDead } from "./liveness.ts";
+import {
+  FIRST_VIRTUAL,
+  forEachDef,
+  forEachTermUse,
+  forEachUse,
+  type MachineFunction,
+  mapRegisters,
+  type Reg,
+} from "./machine.ts";
+import { makeSpillState, type SpillState, spill } from "./spill.ts";
+
+/** Each round spills what found no register and shortens what is left; no program needs many. */
+const MAX_ROUNDS = 200;
+/** Cheaper to make again than to load. */
+const CONSTANT_FACTOR = 0.3;
+
+/**
+ * Gives every virtual register a register of the machine, or a place on the stack. The function is changed in place. False when
+ * one instruction needs more registers than there are, as inline assembly can.
+ */
+export function allocateRegisters(fn: MachineFunction): boolean {
+  weighBlocks(fn);
+  removeDead(fn);
+  const state = makeSpillState();
+  for (let round = 0; ; round++) {
+    if (round >= MAX_ROUNDS) return false;
+    const costs = spillCosts(fn, state);
+    const { colour: colours, alias, spilled } = colour(fn, (reg) => costs[reg] as number);
+    if (spilled.length === 0) {
+      rewrite(fn, colours);
+      return true;
+    }
+    spill(fn, state, spilled, alias);
+  }
+}
+
+function spillCosts(fn: MachineFunction, state: SpillState): Float64Array {
+  const costs = new Float64Array(fn.nextRegister);
+  const kinds = new Uint8Array(fn.nextRegister); // 1: a constant defines it, 2: something else does
+  for (const block of fn.blocks) {
+    const add = (reg: Reg): void => {
+      costs[reg] = (costs[reg] as number) + block.weight;
+    };
+    for (const insn of block.insns) {
+      forEachUse(insn, add);
+      forEachDef(insn, add);
+      const constant = insn.op === "imm" || insn.op === "wide" || insn.op === "address" || insn.op === "frame";
+      forEachDef(insn, (reg) => {
+        kinds[reg] = constant && kinds[reg] !== 2 ? 1 : 2;
+      });
+    }
+    forEachTermUse(block.term, add);
+  }
+  for (let reg = FIRST_VIRTUAL; reg < costs.length; reg++) {
+    if (state.short.has(reg)) costs[reg] = Number.POSITIVE_INFINITY;
+    else if (kinds[reg] === 1) costs[reg] = (costs[reg] as number) * CONSTANT_FACTOR;
+  }
+  return costs;
+}
+
+function rewrite(fn: MachineFunction, colours: Int32Array): void {
+  const at = (reg: Reg): Reg => (reg < FIRST_VIRTUAL ? reg : Math.max(0, colours[reg] as number));
+  for (const block of fn.blocks) {
+    for (const insn of block.insns) mapRegisters(insn, at, at);
+    const { term } = block;
+    if (term.kind === "if") {
+      term.a = at(term.a);
+      if (term.b >= 0) term.b = at(term.b);
+    } else if (term.kind === "asm") mapRegisters(term.code, at, at);
+    let kept = 0;
+    for (const insn of block.insns) {
+      if (insn.op === "mov" && insn.dst === insn.src) continue;
+      block.insns[kept++] = insn;
+    }
+    block.insns.length = kept;
+  }
+}

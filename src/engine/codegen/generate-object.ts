@@ -1,0 +1,30 @@
+import type { Diagnostic } from "../base/diagnostic.ts";
+import { InternalError } from "../base/errors.ts";
+import type { Result } from "../base/result.ts";
+import { err, ok } from "../base/result.ts";
+import type { IrModule } from "../ir/module.ts";
+import { compileModule } from "./compile-module.ts";
+import type { CpuVersion } from "./select/module-context.ts";
+import { type SourceLine, writeObject } from "./write-object.ts";
+
+export interface CodegenOptions {
+  readonly cpuVersion: CpuVersion;
+  /** Source lines for the object's line table; without it the table has places only. */
+  readonly sourceLine?: SourceLine;
+}
+
+/**
+ * Bytes of the BPF object file of a module: code, maps, data, BTF and line table, relocations as libbpf expects them. What BPF cannot
+ * do is an error at its place in the C source. The dialect of the timer API needs no option: a header marks it with a section.
+ */
+export function generateObject(module: IrModule, options: CodegenOptions): Result<Uint8Array, readonly Diagnostic[]> {
+  try {
+    const compiled = compileModule(module, options.cpuVersion);
+    if (!compiled.ok) return compiled;
+    return ok(writeObject(compiled.value, options.sourceLine ?? (() => null)));
+  } catch (fault) {
+    // A fault of the compiler must not cost the visitor the page.
+    if (!(fault instanceof InternalError) && !(fault instanceof RangeError)) throw fault;
+    return err([{ severity: "error", message: `internal error of the compiler: ${fault.message}` }]);
+  }
+}

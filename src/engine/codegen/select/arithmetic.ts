@@ -1,0 +1,162 @@
+import type { IrBinaryOp, IrInstruction, IrValue } from "../../ir/module.ts";
+import {
+  BPF_ADD,
+  BPF_AND,
+  BPF_ARSH,
+  BPF_DIV,
+  BPF_LSH,
+  BPF_MOD,
+  BPF_MUL,
+  BPF_OR,
+  BPF_RSH,
+  BPF_SUB,
+  BPF_XOR,
+} from "../../isa/opcodes.ts";
+import type { Reg, Width } from "../machine.ts";
+import { bitsOf } from "./known-bits.ts";
+import type { Selector } from "./selector.ts";
+import { typeText } from "./selector.ts";
+import { selectWideBinary, selectWideCast } from "./wide.ts";
+
+const PLAIN_CODES: Partial<Record<IrBinaryOp, number>> = {
+  add: BPF_ADD,
+  sub: BPF_SUB,
+  mul: BPF_MUL,
+  and: BPF_AND,
+  or: BPF_OR,
+  xor: BPF_XOR,
+  shl: BPF_LSH,
+};
+
+const COMMUTATIVE: ReadonlySet<IrBinaryOp> = new Set(["add", "mul", "and", "or", "xor"]);
+
+export function selectBinary(s: Selector, insn: IrInstruction & { op: "binary" }): void {
+  const bits = bitsOf(insn.type);
+  if (bits > 64) {
+    if (bits <= 128) selectWideBinary(s, insn);
+    else s.fail(`integers of type ${typeText(insn.type)} are not supported`);
+    return;
+  }
+  s.set(insn, binary(s, insn.operator, insn.a, insn.b, bits));
+}
+
+function binary(s: Selector, operator: IrBinaryOp, left: IrValue, right: IrValue, bits: number): Reg {
+  const width = s.width(bits);
+  let [a, b] = [left, right];
+  if (COMMUTATIVE.has(operator) && s.constantOf(a) !== null && s.constantOf(b) === null) [a, b] = [b, a];
+  const code = PLAIN_CODES[operator];
+  if (code !== undefined) {
+    if (operator === "sub" && s.constantOf(a) === 0n) return s.negate(width, s.reg(b));
+    const constant = s.constantOf(b);
+    if (operator === "and" && constant !== null && width === 64 && bits > 32 && s.alu32) {
+      // The upper half becomes 0: a 32-bit operation does that by itself.
+      if (constant === 0xffff_ffffn) return s.clearAbove(s.reg(a), 32, 64);
+      if (constant < 0x1_0000_0000n && constant > 0x7fff_ffffn) {
+        return s.alui(BPF_AND, 32, s.reg(a), Number(BigInt.asIntN(32, constant)));
+      }
+    }
+    return apply(s, code, width, s.reg(a), b);
+  }
+  switch (operator) {
+    case "lshr":
+      return apply(s, BPF_RSH, width, s.zeroExtended(a, width), b);
+    case "ashr":
+      return apply(s, BPF_ARSH, width, s.signExtended(a, width), b);
+    case "udiv":
+      return divide(s, BPF_DIV, width, s.zeroExtended(a, width), b, false);
+    case "urem":
+      return divide(s, BPF_MOD, width, s.zeroExtended(a, width), b, false);
+    case "sdiv":
+    case "srem":
+      return signedDivision(s, operator, a, b, bits);
+    default:
+      return s.newReg();
+  }
+}
+
+/** `a op b`, b as an immediate where it fits. */
+function apply(s: Selector, code: number, width: Width, a: Reg, b: IrValue): Reg {
+  const immediate = s.immediate(b, width);
+  if (immediate !== null) return s.alui(code, width, a, immediate);
+  return s.alu(code, width, a, s.reg(b));
+}
+
+function divide(s: Selector, code: number, width: Width, a: Reg, b: IrValue, signed: boolean): Reg {
+  const constant = s.constantOf(b);
+  if (constant !== null) {
+    const value = signed ? BigInt.asIntN(bitsOf(b.type), constant) : constant;
+    if (value >= -0x8000_0000n && value <= 0x7fff_ffffn && value !== 0n) {
+      return s.alui(code, width, a, Number(value), signed);
+    }
+    if (width === 32 && value !== 0n) return s.alui(code, 32, a, Number(BigInt.asIntN(32, value)), signed);
+  }
+  return s.alu(code, width, a, signed ? s.signExtended(b, width) : s.zeroExtended(b, width), signed);
+}
+
+/** Below v4 there is no signed division: by a power of two it is shifts; any other is refused as clang does. */
+function signedDivision(s: Selector, operator: "sdiv" | "srem", a: IrValue, b: IrValue, bits: number): Reg {
+  const width = s.width(bits);
+  const code = operator === "sdiv" ? BPF_DIV : BPF_MOD;
+  if (s.context.cpu.v4) return divide(s, code, width, s.signExtended(a, width), b, true);
+  const constant = s.constantOf(b);
+  const divisor = constant === null ? null : BigInt.asIntN(bits, constant);
+  const magnitude = divisor === null ? 0n : divisor < 0n ? -divisor : divisor;
+  if (divisor === null || magnitude === 0n || (magnitude & (magnitude - 1n)) !== 0n) {
+    s.fail("unsupported signed division, please convert to unsigned div/mod.");
+    return s.newReg();
+  }
+  const x = s.signExtended(a, width);
+  const shift = magnitude.toString(2).length - 1;
+  if (shift === 0) {
+    if (operator === "srem") return s.constant(0n, bits);
+    return divisor < 0n ? s.negate(width, x) : x;
+  }
+  // Towards zero: add magnitude - 1 to a negative number before the shift.
+  const sign = shift === 1 ? x : s.alui(BPF_ARSH, width, x, width - 1);
+  const bias = s.alui(BPF_RSH, width, sign, width - shift);
+  const sum = s.alu(BPF_ADD, width, x, bias);
+  if (operator === "srem") {
+    const mask = -magnitude;
+    const multiple =
+      mask >= -0x8000_0000n
+        ? s.alui(BPF_AND, width, sum, Number(mask))
+        : s.alu(BPF_AND, width, sum, s.constant(BigInt.asUintN(64, mask), 64));
+    return s.alu(BPF_SUB, width, x, multiple);
+  }
+  const quotient = s.alui(BPF_ARSH, width, sum, shift);
+  return divisor < 0n ? s.negate(width, quotient) : quotient;
+}
+
+export function selectCast(s: Selector, insn: IrInstruction & { op: "cast" }): void {
+  const from = bitsOf(insn.value.type);
+  const to = bitsOf(insn.type);
+  if (from === 0 || to === 0 || from > 128 || to > 128) {
+    s.fail(`a conversion from ${typeText(insn.value.type)} to ${typeText(insn.type)} is not supported`);
+    return;
+  }
+  if (from > 64 || to > 64) {
+    selectWideCast(s, insn, from, to);
+    return;
+  }
+  switch (insn.cast) {
+    case "zext":
+      s.set(insn, s.zeroExtended(insn.value, s.width(to)));
+      return;
+    case "sext":
+      // A load that was told to extend its sign has done so.
+      s.set(insn, loadHasExtended(s, insn.value) ? s.reg(insn.value) : s.signExtended(insn.value, s.width(to)));
+      return;
+    case "inttoptr":
+    case "ptrtoint":
+      s.set(insn, from < to ? s.zeroExtended(insn.value, 64) : s.reg(insn.value));
+      return;
+    default:
+      s.set(insn, s.reg(insn.value));
+  }
+}
+
+function loadHasExtended(s: Selector, value: IrValue): boolean {
+  const definition = s.definition(value);
+  if (definition?.op !== "load" || definition.result < 0) return false;
+  return s.signedLoads.has(definition.result);
+}

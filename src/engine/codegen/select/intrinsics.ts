@@ -1,0 +1,132 @@
+import type { IrInstruction, IrValue } from "../../ir/module.ts";
+import { offsetOf } from "../../ir/types.ts";
+import type { Reg } from "../machine.ts";
+import { selectBitIntrinsic } from "./bit-intrinsics.ts";
+import { selectMemcpy, selectMemset } from "./block-memory.ts";
+import { moveValue } from "./conditions.ts";
+import { bitsOf } from "./known-bits.ts";
+import { selectNumberIntrinsic } from "./number-intrinsics.ts";
+import type { Selector } from "./selector.ts";
+
+export type Call = IrInstruction & { op: "call" };
+
+/** Intrinsics that only tell the optimiser something. */
+const NOTHING =
+  /^llvm\.(lifetime|dbg|assume|experimental\.noalias|var\.annotation|donothing|prefetch|sideeffect|invariant\.(start|end)|pseudoprobe|stackrestore|fake\.use|allow)/;
+/** Their result is their first argument. */
+const SAME = /^llvm\.(expect|launder|strip|ssa\.copy|ptr\.annotation|annotation|ptrmask\.none)/;
+
+/** The value of an argument; a missing one is reported as such and reads as undef. */
+export function argument(insn: Call, index: number): IrValue {
+  return insn.args[index]?.value ?? { kind: "undef", type: insn.type };
+}
+
+/** Lowers a call of `llvm.…`. */
+export function selectIntrinsic(s: Selector, insn: Call, name: string): void {
+  if (NOTHING.test(name)) return;
+  if (SAME.test(name)) {
+    same(s, insn, argument(insn, 0));
+    return;
+  }
+  const [, base = ""] = /^llvm\.([a-z0-9_.]+?)(?:\.(?=i[0-9]|p0|v[0-9]).*)?$/.exec(name) ?? [];
+  switch (base) {
+    case "memcpy":
+    case "memcpy.inline":
+      selectMemcpy(s, insn, false);
+      return;
+    case "memmove":
+      selectMemcpy(s, insn, true);
+      return;
+    case "memset":
+    case "memset.inline":
+      selectMemset(s, insn);
+      return;
+    case "is.constant":
+      s.set(insn, s.constant(argument(insn, 0).kind === "int" ? 1n : 0n, 1));
+      return;
+    case "objectsize":
+      s.set(insn, s.constant(s.constantOf(argument(insn, 1)) === 1n ? 0n : 0xffff_ffff_ffff_ffffn, bitsOf(insn.type)));
+      return;
+    case "stacksave":
+      s.set(insn, s.constant(0n, 64));
+      return;
+    case "bpf.passthrough":
+      same(s, insn, argument(insn, 1));
+      return;
+    case "preserve.array.access.index": {
+      const element = insn.args[0]?.elementType;
+      const offset = element == null ? 0 : offsetIn(element, insn, true);
+      address(s, insn, offset);
+      return;
+    }
+    case "preserve.struct.access.index": {
+      const element = insn.args[0]?.elementType;
+      address(s, insn, element == null ? 0 : offsetIn(element, insn, false));
+      return;
+    }
+    case "preserve.union.access.index":
+      same(s, insn, argument(insn, 0));
+      return;
+    case "trap":
+    case "debugtrap":
+    case "ubsantrap":
+      s.call({ kind: "symbol", symbol: "__bpf_trap" }, 0, false);
+      return;
+    case "bpf.load.byte":
+    case "bpf.load.half":
+    case "bpf.load.word":
+      packetLoad(s, insn, base.endsWith("byte") ? 1 : base.endsWith("half") ? 2 : 4);
+      return;
+    case "returnaddress":
+    case "frameaddress":
+    case "read_register":
+    case "write_register":
+      s.fail(`'__builtin_${base}' is not supported by BPF`);
+      return;
+    case "threadlocal.address":
+      s.fail("thread-local storage is not supported by BPF");
+      return;
+    case "va_start":
+    case "va_end":
+    case "va_copy":
+      s.fail("variadic functions are not supported");
+      return;
+  }
+  if (selectNumberIntrinsic(s, insn, base) || selectBitIntrinsic(s, insn, base)) return;
+  s.fail(`the compiler's '${name}' is not supported by BPF`);
+}
+
+function same(s: Selector, insn: Call, value: IrValue): void {
+  if (insn.result >= 0) s.set(insn, ...s.regs(value));
+}
+
+function address(s: Selector, insn: Call, offset: number): void {
+  const base = s.reg(argument(insn, 0));
+  s.set(insn, offset === 0 ? base : s.addConstant(base, offset));
+}
+
+/** Bytes that an access intrinsic adds: a struct's member by its number in the IR type, an array's element after `dimension` arrays. */
+function offsetIn(element: NonNullable<Call["args"][number]["elementType"]>, insn: Call, array: boolean): number {
+  if (!array) return offsetOf(element, Number(s32(argument(insn, 1))));
+  const dimension = Number(s32(argument(insn, 1)));
+  const index = Number(s32(argument(insn, 2)));
+  let type = element;
+  for (let i = 0; i < dimension && type.kind === "array"; i++) type = type.element;
+  // With dimension 0 the pointer itself is indexed.
+  return offsetOf({ kind: "array", count: 0, element: type }, index);
+}
+
+function s32(value: IrValue): bigint {
+  return value.kind === "int" ? BigInt.asIntN(32, value.value) : 0n;
+}
+
+/** LD_ABS and LD_IND: the context must be in r6. */
+function packetLoad(s: Selector, insn: Call, size: number): void {
+  moveValue(s, 6, argument(insn, 0), 0);
+  const offset = argument(insn, 1);
+  const imm = s.immediate(offset, 64);
+  const index: Reg = imm === null ? s.reg(offset) : -1;
+  s.emit({ op: "packet", size, index, imm: imm ?? 0 });
+  s.forgetSmallConstants();
+  s.set(insn, s.copy(0));
+}

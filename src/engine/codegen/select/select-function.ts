@@ -1,0 +1,252 @@
+import type { IrFunction, IrInstruction } from "../../ir/module.ts";
+import { formatType } from "../../ir/types.ts";
+import type { MachineFunction } from "../machine.ts";
+import { selectBinary, selectCast } from "./arithmetic.ts";
+import { selectAtomicRmw, selectCmpxchg, selectFence } from "./atomics.ts";
+import { receiveParameters, selectCall, selectReturn } from "./calls.ts";
+import { branchOn, moveValue, selectCompare, selectSelects } from "./conditions.ts";
+import { leafRange, leavesOf } from "./leaves.ts";
+import { selectAlloca, selectGep, selectLoad, selectStore } from "./memory.ts";
+import type { ModuleContext } from "./module-context.ts";
+import { Selector } from "./selector.ts";
+import { selectSwitch } from "./switches.ts";
+import { isDead } from "./uses.ts";
+
+/** Blocks that the entry reaches, each after those that dominate it. */
+export function reversePostOrder(fn: IrFunction): number[] {
+  const state = new Uint8Array(fn.blocks.length);
+  const order: number[] = [];
+  const stack: { block: number; next: number; targets: number[] }[] = [];
+  const visit = (block: number): void => {
+    state[block] = 1;
+    stack.push({ block, next: 0, targets: targetsOf(fn, block) });
+  };
+  visit(0);
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const target = top.targets[top.next++];
+    if (target === undefined) {
+      order.push(top.block);
+      stack.pop();
+    } else if (state[target] === 0) visit(target);
+  }
+  return order.reverse();
+}
+
+export function targetsOf(fn: IrFunction, block: number): number[] {
+  const last = fn.blocks[block]?.instructions.at(-1);
+  switch (last?.op) {
+    case "br":
+      return [last.target];
+    case "condbr":
+      // The second first: in reverse postorder the first then follows the block.
+      return [last.otherwise, last.taken];
+    case "switch":
+      return [last.otherwise, ...last.cases.map((c) => c.block)];
+    case "call":
+      return last.fallthrough === null ? [] : [...last.indirect, last.fallthrough];
+    default:
+      return [];
+  }
+}
+
+/** Machine code over virtual registers for a function's definition; what BPF cannot do is in its diagnostics. */
+export function selectFunction(context: ModuleContext, fn: IrFunction): MachineFunction {
+  const s = new Selector(context, fn);
+  const order = reversePostOrder(fn);
+  // Machine blocks stand in the order of the text, which is the optimiser's.
+  for (let i = 0; i < fn.blocks.length; i++) s.starts.push(i === 0 ? s.block.id : s.newBlock().id);
+  const incoming = preparePhis(s, order);
+  receiveParameters(s);
+  for (const index of order) {
+    const start = s.out.blocks[s.target(index)];
+    if (start === undefined) continue;
+    if (index === 0) s.continueIn(start);
+    else s.enter(start);
+    selectBlock(s, index, incoming);
+  }
+  return s.out;
+}
+
+type Incoming = ReadonlyMap<number, readonly (readonly number[])[]>;
+
+/** Every phi has a register of its own and one that its predecessors write; the allocator joins the two where it can. */
+function preparePhis(s: Selector, order: readonly number[]): Incoming {
+  const incoming = new Map<number, number[][]>();
+  for (const index of order) {
+    for (const insn of s.irBlock(index).instructions) {
+      if (insn.op !== "phi") break;
+      if (isDead(s.uses, insn)) continue;
+      const leaves = leavesOf(insn.type);
+      if (leaves === null) {
+        s.fail(`values of type ${formatType(insn.type)} are not supported`);
+        continue;
+      }
+      s.set(insn, ...leaves.map(() => s.newReg()));
+      incoming.set(
+        insn.result,
+        leaves.map(() => [s.newReg()]),
+      );
+    }
+  }
+  return incoming;
+}
+
+function selectBlock(s: Selector, index: number, incoming: Incoming): void {
+  const { instructions } = s.irBlock(index);
+  for (let i = 0; i < instructions.length; i++) {
+    const insn = instructions[i] as IrInstruction;
+    s.dbg = insn.dbg;
+    if (isDead(s.uses, insn)) continue;
+    if (insn.op === "select") {
+      if (s.uses.folded[insn.result] === 1) continue;
+      const group = selectGroup(s, instructions, i);
+      selectSelects(s, group);
+      i += group.length - 1;
+      continue;
+    }
+    if (
+      insn.op === "br" ||
+      insn.op === "condbr" ||
+      insn.op === "switch" ||
+      (insn.op === "call" && insn.fallthrough !== null)
+    ) {
+      feedPhis(s, index, incoming);
+      s.dbg = insn.dbg;
+    }
+    selectInstruction(s, insn, incoming);
+  }
+}
+
+/** Selects that follow each other, have one condition and do not feed each other. */
+function selectGroup(
+  s: Selector,
+  instructions: readonly IrInstruction[],
+  first: number,
+): (IrInstruction & { op: "select" })[] {
+  const group: (IrInstruction & { op: "select" })[] = [];
+  const results = new Set<number>();
+  for (let i = first; i < instructions.length; i++) {
+    const insn = instructions[i];
+    if (insn?.op !== "select" || s.uses.folded[insn.result] === 1 || isDead(s.uses, insn)) break;
+    const lead = group[0] ?? insn;
+    const same =
+      insn.condition.kind === "local" &&
+      lead.condition.kind === "local" &&
+      insn.condition.index === lead.condition.index;
+    const fed = [insn.a, insn.b].some((v) => v.kind === "local" && results.has(v.index));
+    if (group.length > 0 && (!same || fed)) break;
+    group.push(insn);
+    results.add(insn.result);
+  }
+  return group;
+}
+
+/** At the end of a block: what the successors' phis take from it. */
+function feedPhis(s: Selector, from: number, incoming: Incoming): void {
+  for (const target of new Set(targetsOf(s.fn, from))) {
+    for (const insn of s.irBlock(target).instructions) {
+      if (insn.op !== "phi") break;
+      const parts = incoming.get(insn.result);
+      const value = insn.incoming.find((i) => i.block === from)?.value;
+      if (parts === undefined || value === undefined) continue;
+      parts.forEach(([reg], part) => {
+        moveValue(s, reg as number, value, part);
+      });
+    }
+  }
+}
+
+function selectInstruction(s: Selector, insn: IrInstruction, incoming: Incoming): void {
+  if (insn.result >= 0 && s.uses.folded[insn.result] === 1 && insn.op !== "gep") return;
+  switch (insn.op) {
+    case "binary":
+      selectBinary(s, insn);
+      return;
+    case "cast":
+      selectCast(s, insn);
+      return;
+    case "icmp":
+      selectCompare(s, insn);
+      return;
+    case "select":
+      selectSelects(s, [insn]);
+      return;
+    case "phi": {
+      const parts = incoming.get(insn.result) ?? [];
+      const own = s.values[insn.result] ?? [];
+      const narrow = insn.type.kind === "int" && insn.type.bits <= 32 && s.alu32;
+      parts.forEach(([reg], i) => {
+        s.move(own[i] as number, reg as number, narrow ? 32 : 64);
+      });
+      return;
+    }
+    case "freeze":
+      s.set(insn, ...s.regs(insn.value));
+      return;
+    case "alloca":
+      selectAlloca(s, insn);
+      return;
+    case "load":
+      selectLoad(s, insn);
+      return;
+    case "store":
+      selectStore(s, insn);
+      return;
+    case "gep":
+      selectGep(s, insn);
+      return;
+    case "extractvalue": {
+      const [first, count] = leafRange(insn.value.type, insn.path);
+      s.set(insn, ...s.regs(insn.value).slice(first, first + count));
+      return;
+    }
+    case "insertvalue": {
+      const [first] = leafRange(insn.type, insn.path);
+      const whole = [...s.regs(insn.value)];
+      s.regs(insn.element).forEach((reg, i) => {
+        whole[first + i] = reg;
+      });
+      s.set(insn, ...whole);
+      return;
+    }
+    case "atomicrmw":
+      selectAtomicRmw(s, insn);
+      return;
+    case "cmpxchg":
+      selectCmpxchg(s, insn);
+      return;
+    case "fence":
+      selectFence(s, insn);
+      return;
+    case "call":
+      selectCall(s, insn);
+      return;
+    case "ret":
+      selectReturn(s, insn.value);
+      return;
+    case "br":
+      s.end({ kind: "goto", to: s.target(insn.target) });
+      return;
+    case "condbr":
+      branchOn(s, insn.condition, s.target(insn.taken), s.target(insn.otherwise));
+      return;
+    case "switch":
+      selectSwitch(s, insn);
+      return;
+    case "unreachable":
+      s.end({ kind: "none" });
+      return;
+    case "unsupported":
+      s.fail(unsupportedText(insn.text));
+      return;
+  }
+}
+
+function unsupportedText(opcode: string): string {
+  if (opcode === "indirectbr") return "computed goto is not supported by BPF";
+  if (/^f(add|sub|mul|div|rem|neg|cmp|pext|ptrunc)|^(s|u)itofp|^fpto/.test(opcode)) {
+    return "floating point is not supported by BPF";
+  }
+  if (opcode === "va_arg") return "variadic functions are not supported";
+  return `'${opcode}' is not supported by BPF`;
+}

@@ -1,0 +1,239 @@
+import {
+  FIRST_VIRTUAL,
+  forEachDef,
+  forEachUse,
+  type MachineFunction,
+  type MachineInsn,
+  mapRegisters,
+  NO_REG,
+  type Reg,
+} from "./machine.ts";
+
+const SLOT_BYTES = 8;
+
+/** What is remembered from one round of spilling to the next. */
+export interface SpillState {
+  /** Registers that live for one instruction only: never spilled again. */
+  readonly short: Set<Reg>;
+  /** Registers that hold what lies in a slot: spilled again, they are loaded at each use. */
+  readonly homes: Map<Reg, number>;
+}
+
+export function makeSpillState(): SpillState {
+  return { short: new Set(), homes: new Map() };
+}
+
+/** How the uses of a spilled register get its value. */
+interface Source {
+  readonly slot: number;
+  /** A constant or address that is made again instead; the slot is -1 then. */
+  readonly remake: MachineInsn | null;
+  /** Loads may be kept for the uses that follow. */
+  readonly keep: boolean;
+}
+
+const CONSTANT_OPS: ReadonlySet<string> = new Set(["imm", "wide", "address", "frame"]);
+
+function sameConstant(a: MachineInsn, b: MachineInsn): boolean {
+  if (a.op === "imm" && b.op === "imm") return a.imm === b.imm && a.width === b.width;
+  if (a.op === "wide" && b.op === "wide") return a.value === b.value;
+  if (a.op === "address" && b.op === "address") return a.symbol === b.symbol && a.addend === b.addend;
+  return a.op === "frame" && b.op === "frame" && a.slot === b.slot && a.offset === b.offset;
+}
+
+/** Rewrites the function so that the registers (and those joined with them) live on the stack, or are made anew at each use. */
+export function spill(fn: MachineFunction, state: SpillState, spilled: readonly Reg[], alias: (reg: Reg) => Reg): void {
+  const groups = new Map<Reg, Reg[]>();
+  for (const reg of spilled) groups.set(reg, []);
+  for (let reg = FIRST_VIRTUAL; reg < fn.nextRegister; reg++) groups.get(alias(reg))?.push(reg);
+  const definitions = definitionsOf(fn, groups, alias);
+  const sources = new Map<Reg, Source>();
+  for (const [lead, members] of groups) {
+    const source = sourceOf(fn, state, members, definitions.get(lead) ?? []);
+    for (const member of members) sources.set(member, source);
+  }
+  for (const block of fn.blocks) new BlockRewriter(fn, state, sources).run(block.insns, block.term);
+}
+
+/** What defines each group, moves within the group aside. */
+function definitionsOf(
+  fn: MachineFunction,
+  groups: ReadonlyMap<Reg, readonly Reg[]>,
+  alias: (reg: Reg) => Reg,
+): Map<Reg, MachineInsn[]> {
+  const found = new Map<Reg, MachineInsn[]>();
+  for (const block of fn.blocks) {
+    for (const insn of block.insns) {
+      forEachDef(insn, (reg) => {
+        if (reg < FIRST_VIRTUAL) return;
+        const lead = alias(reg);
+        if (!groups.has(lead)) return;
+        if (insn.op === "mov" && insn.src >= FIRST_VIRTUAL && alias(insn.src) === lead) return;
+        const list = found.get(lead);
+        if (list === undefined) found.set(lead, [insn]);
+        else list.push(insn);
+      });
+    }
+  }
+  return found;
+}
+
+function sourceOf(
+  fn: MachineFunction,
+  state: SpillState,
+  members: readonly Reg[],
+  defs: readonly MachineInsn[],
+): Source {
+  const first = defs[0];
+  if (first !== undefined && CONSTANT_OPS.has(first.op) && defs.every((d) => sameConstant(first, d))) {
+    return { slot: NO_REG, remake: first, keep: false };
+  }
+  const home = members[0] === undefined ? undefined : state.homes.get(members[0]);
+  if (
+    home !== undefined &&
+    members.every((m) => state.homes.get(m) === home) &&
+    defs.every((d) => readsHome(d, home))
+  ) {
+    return { slot: home, remake: null, keep: false };
+  }
+  fn.slots.push({ size: SLOT_BYTES, align: SLOT_BYTES, offset: 0, dbg: -1, spill: true });
+  return { slot: fn.slots.length - 1, remake: null, keep: !members.some((m) => state.homes.has(m)) };
+}
+
+/** A definition that leaves in the register what the slot holds. */
+function readsHome(insn: MachineInsn, slot: number): boolean {
+  return insn.op === "mov" || (insn.op === "load" && insn.place.slot === slot);
+}
+
+class BlockRewriter {
+  readonly #fn: MachineFunction;
+  readonly #state: SpillState;
+  readonly #sources: ReadonlyMap<Reg, Source>;
+  #out: MachineInsn[] = [];
+  /** Slot -> register that holds its value here. */
+  readonly #kept = new Map<number, Reg>();
+
+  constructor(fn: MachineFunction, state: SpillState, sources: ReadonlyMap<Reg, Source>) {
+    this.#fn = fn;
+    this.#state = state;
+    this.#sources = sources;
+  }
+
+  run(insns: MachineInsn[], term: MachineFunction["blocks"][number]["term"]): void {
+    for (const insn of insns) this.#instruction(insn);
+    if (term.kind === "if") {
+      term.a = this.#use(term.a, term.dbg, new Map());
+      if (term.b !== NO_REG) term.b = this.#use(term.b, term.dbg, new Map());
+    } else if (term.kind === "asm") {
+      const held = new Map<Reg, Reg>();
+      const map = (reg: Reg): Reg => this.#use(reg, term.code.dbg, held);
+      mapRegisters(term.code, map, map);
+    }
+    insns.length = 0;
+    for (const insn of this.#out) insns.push(insn);
+  }
+
+  #instruction(insn: MachineInsn): void {
+    const from = insn.op === "mov" ? this.#sources.get(insn.src) : undefined;
+    const to = insn.op === "mov" ? this.#sources.get(insn.dst) : undefined;
+    if (insn.op === "mov" && from !== undefined && from === to) return;
+    if (insn.op === "mov" && from !== undefined && to === undefined) {
+      this.#fill(insn.dst, from, insn.dbg);
+      return;
+    }
+    if (CONSTANT_OPS.has(insn.op) && "dst" in insn && this.#sources.get(insn.dst)?.remake != null) return;
+    if ((insn.op === "mov" || insn.op === "load") && this.#isHome(insn.dst)) return;
+    if (insn.op === "mov" && to !== undefined && to.slot >= 0) {
+      this.#store(insn.src, to, insn.dbg);
+      return;
+    }
+
+    const held = new Map<Reg, Reg>();
+    const stores: [Reg, Source][] = [];
+    const uses = new Set<Reg>();
+    forEachUse(insn, (reg) => uses.add(reg));
+    const defs = new Set<Reg>();
+    forEachDef(insn, (reg) => defs.add(reg));
+    mapRegisters(
+      insn,
+      (reg) => this.#use(reg, insn.dbg, held),
+      (reg) => {
+        const source = this.#sources.get(reg);
+        if (source === undefined) return reg;
+        const twoAddress = uses.has(reg);
+        const own = held.get(reg);
+        if (own !== undefined && stores.some(([r]) => r === own)) return own;
+        const fresh = this.#fresh();
+        if (twoAddress) this.#fill(fresh, source, insn.dbg);
+        held.set(reg, fresh);
+        if (defs.has(reg)) stores.push([fresh, source]);
+        return fresh;
+      },
+    );
+    this.#out.push(insn);
+    if (insn.op === "call" || insn.op === "packet" || insn.op === "asm") this.#kept.clear();
+    for (const [reg, source] of stores) {
+      if (source.slot < 0) continue;
+      this.#store(reg, source, insn.dbg);
+    }
+  }
+
+  /** The register is one that a slot was loaded into, and is spilled again: it goes without a definition. */
+  #isHome(reg: Reg): boolean {
+    const source = this.#sources.get(reg);
+    return source !== undefined && source.slot >= 0 && this.#state.homes.get(reg) === source.slot;
+  }
+
+  #store(src: Reg, source: Source, dbg: number): void {
+    const place = { base: NO_REG, slot: source.slot, offset: 0 };
+    const value = this.#use(src, dbg, new Map());
+    this.#out.push({ op: "store", src: value, place, size: SLOT_BYTES, dbg });
+    this.#kept.delete(source.slot);
+    if (!source.keep) return;
+    const copy = this.#fn.nextRegister++;
+    this.#out.push({ op: "mov", dst: copy, src: value, width: 64, dbg });
+    this.#state.homes.set(copy, source.slot);
+    this.#kept.set(source.slot, copy);
+  }
+
+  #fresh(): Reg {
+    const reg = this.#fn.nextRegister++;
+    this.#state.short.add(reg);
+    return reg;
+  }
+
+  #use(reg: Reg, dbg: number, held: Map<Reg, Reg>): Reg {
+    const source = this.#sources.get(reg);
+    if (source === undefined) return reg;
+    const known = held.get(reg) ?? (source.keep ? this.#kept.get(source.slot) : undefined);
+    if (known !== undefined) return known;
+    let fresh: Reg;
+    if (source.keep) {
+      fresh = this.#fn.nextRegister++;
+      this.#state.homes.set(fresh, source.slot);
+      this.#kept.set(source.slot, fresh);
+    } else fresh = this.#fresh();
+    this.#fill(fresh, source, dbg);
+    held.set(reg, fresh);
+    return fresh;
+  }
+
+  #fill(dst: Reg, source: Source, dbg: number): void {
+    if (source.remake !== null) {
+      this.#out.push({ ...source.remake, dst, dbg } as MachineInsn);
+      return;
+    }
+    const kept = source.keep ? this.#kept.get(source.slot) : undefined;
+    if (kept !== undefined) this.#out.push({ op: "mov", dst, src: kept, width: 64, dbg });
+    else {
+      this.#out.push({
+        op: "load",
+        dst,
+        place: { base: NO_REG, slot: source.slot, offset: 0 },
+        size: SLOT_BYTES,
+        signed: false,
+        dbg,
+      });
+    }
+  }
+}
