@@ -142,7 +142,7 @@ export function VerdictChip() {
   return (
     <span className={verdict.tone === "plain" ? "chip" : `chip ${verdict.tone}`}>
       <Icon name={verdict.icon} />
-      {verdict.text}
+      <span className="words">{verdict.text}</span>
     </span>
   );
 }

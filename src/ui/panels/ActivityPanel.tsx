@@ -9,10 +9,14 @@ import { EVENT_GROUPS, groupOf, plainSentence } from "../text/sentences.ts";
 import { EventList } from "./EventList.tsx";
 import { setPanelState, usePanelState } from "./panel-state.ts";
 import { QueueBody } from "./QueuePanel.tsx";
+import { RegistersView } from "./RegistersView.tsx";
 import { ScriptOutcome } from "./ScriptOutcome.tsx";
 import { TraceOutput } from "./TraceOutput.tsx";
+import { WhyAlive } from "./WhyAlivePanel.tsx";
 
-type Tab = "events" | "trace" | "script" | "queue";
+type Tab = "events" | "trace" | "script" | "queue" | "alive" | "registers";
+/** What the Time view shows beside the events where there is no room for panels of their own. */
+const MOMENT: readonly Tab[] = ["queue", "alive", "registers"];
 
 /** What happened, in words: events, trace output, the script's outcome. */
 export function ActivityPanel({ withQueue }: { readonly withQueue?: boolean }) {
@@ -20,7 +24,7 @@ export function ActivityPanel({ withQueue }: { readonly withQueue?: boolean }) {
   const events = usePlayground((s) => s.run.events);
   const script = usePlayground((s) => s.run.script);
   const maximised = usePlayground((s) => s.view.maximised === "activity");
-  const tab = chosen === "queue" && !withQueue ? "events" : chosen;
+  const tab = MOMENT.includes(chosen) && !withQueue ? "events" : chosen;
   const traced = useMemo(() => events.filter((e) => e.kind === "trace" || e.kind === "ringbuf").length, [events]);
   const failed = script.expectations.filter((e) => !e.ok).length;
   const items: TabItem<Tab>[] = [
@@ -35,7 +39,13 @@ export function ActivityPanel({ withQueue }: { readonly withQueue?: boolean }) {
           ? { meta: <span className="c-good">✓ {script.expectations.length}</span> }
           : {}),
     },
-    ...(withQueue ? [{ id: "queue" as const, label: "Queues" }] : []),
+    ...(withQueue
+      ? [
+          { id: "queue" as const, label: "Queues" },
+          { id: "alive" as const, label: "Why alive" },
+          { id: "registers" as const, label: "Registers" },
+        ]
+      : []),
   ];
   return (
     <section className="panel" data-panel="activity" data-max={maximised} aria-label="Activity">
@@ -57,6 +67,8 @@ export function ActivityBody({ tab }: { readonly tab: Tab }) {
   if (tab === "trace") return <TraceOutput />;
   if (tab === "script") return <ScriptOutcome />;
   if (tab === "queue") return <QueueBody />;
+  if (tab === "alive") return <WhyAlive />;
+  if (tab === "registers") return <RegistersView />;
   return <EventList />;
 }
 

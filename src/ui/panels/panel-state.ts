@@ -5,7 +5,7 @@ import type { EventGroup } from "../text/sentences.ts";
 
 /** Choices inside panels that outlive a change of view but are no part of a snippet. */
 interface PanelState {
-  readonly activity: "events" | "trace" | "script" | "queue";
+  readonly activity: "events" | "trace" | "script" | "queue" | "alive" | "registers";
   readonly hiddenGroups: readonly EventGroup[];
   readonly moment: "alive" | "registers";
   readonly instructions: "instructions" | "log" | "translated";

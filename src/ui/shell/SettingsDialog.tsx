@@ -2,7 +2,9 @@ import { type ReactNode, useId } from "react";
 import type { SessionSettings } from "../../protocol/engine-types.ts";
 import { Dialog } from "../controls/Dialog.tsx";
 import { moveBetweenTabs } from "../controls/Panel.tsx";
+import { POLICY_HINTS } from "../text/policies.ts";
 import { useActions, usePlayground } from "./context.tsx";
+import { PolicyPicker } from "./Header.tsx";
 
 function Choice<T extends string | number>(props: {
   readonly label: string;
@@ -87,6 +89,18 @@ export function SettingsDialog() {
         Part of the snippet: a link carries them, and the same settings give the same run.
       </p>
       <div className="settings">
+        <span className="lab">Policy</span>
+        <div>
+          <PolicyPicker />
+          <p className="hint">{POLICY_HINTS.find((p) => p.name === settings.policy)?.about}</p>
+        </div>
+        <Choice
+          label="CPUs"
+          hint="Each runs one thing at a time; timers fire on the CPU that armed them."
+          value={settings.cpus}
+          options={same(1, 2, 3, 4, 5, 6, 7, 8)}
+          onChange={(cpus) => set({ cpus })}
+        />
         <Choice
           label="Clock ticks (HZ)"
           hint="Jiffies per second; timers of the RFC dialect count in them."
