@@ -9,8 +9,8 @@ import { type SourceLine, writeObject } from "./write-object.ts";
 
 export interface CodegenOptions {
   readonly cpuVersion: CpuVersion;
-  /** Source lines for the object's line table; without it the table has places only. */
-  readonly sourceLine?: SourceLine;
+  /** Source texts by the names that the debug metadata uses: the object's line table quotes their lines. */
+  readonly sources?: ReadonlyMap<string, string>;
 }
 
 /**
@@ -21,10 +21,24 @@ export function generateObject(module: IrModule, options: CodegenOptions): Resul
   try {
     const compiled = compileModule(module, options.cpuVersion);
     if (!compiled.ok) return compiled;
-    return ok(writeObject(compiled.value, options.sourceLine ?? (() => null)));
+    return ok(writeObject(compiled.value, sourceLines(options.sources ?? new Map())));
   } catch (fault) {
     // A fault of the compiler must not cost the visitor the page.
     if (!(fault instanceof InternalError) && !(fault instanceof RangeError)) throw fault;
     return err([{ severity: "error", message: `internal error of the compiler: ${fault.message}` }]);
   }
+}
+
+function sourceLines(sources: ReadonlyMap<string, string>): SourceLine {
+  const split = new Map<string, readonly string[]>();
+  return (file, line) => {
+    const text = sources.get(file);
+    if (text === undefined) return null;
+    let lines = split.get(file);
+    if (lines === undefined) {
+      lines = text.split(/\r?\n/);
+      split.set(file, lines);
+    }
+    return lines[line - 1] ?? null;
+  };
 }
