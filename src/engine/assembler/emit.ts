@@ -172,15 +172,15 @@ class Emitter {
         isStatic: fn.linkage === "static",
       });
     }
-    for (const { name } of this.#source.externs) this.#extern(name);
+    for (const { name, weak } of this.#source.externs) this.#extern(name, weak);
   }
 
-  #extern(name: string): number {
+  #extern(name: string, weak = false): number {
     const symbol = this.#symbols.push({
       name,
       value: 0,
       size: 0,
-      binding: "global",
+      binding: weak ? "weak" : "global",
       type: "none",
       hidden: false,
       section: "undefined",
@@ -385,7 +385,12 @@ class Emitter {
     for (const [name, definition] of this.#definitions) {
       if (definition.kind !== "extern") continue;
       const extern = declared.get(name);
-      const returnType = extern?.returnType ?? (types.base("int") as BtfId);
+      if (extern?.parameters === null) {
+        const type = types.add({ kind: "var", name, type: extern.type, linkage: "extern" });
+        place(extern.section, { type, offset: 0, size: types.sizeOf(extern.type) ?? 0 });
+        continue;
+      }
+      const returnType = extern?.type ?? (types.base("int") as BtfId);
       const proto = types.add({ kind: "func_proto", returnType, params: extern?.parameters ?? [] });
       place(".ksyms", { type: types.add({ kind: "func", name, type: proto, linkage: "extern" }), offset: 0, size: 0 });
     }

@@ -49,16 +49,24 @@ export interface SourceVariable {
   readonly size: number;
 }
 
+/** A function or variable of the kernel. */
+export interface SourceExtern {
+  readonly name: string;
+  readonly weak: boolean;
+  /** `.ksyms` or `.kconfig` */
+  readonly section: string;
+  /** Of the variable, or what the function returns. */
+  readonly type: BtfId;
+  /** null for a variable */
+  readonly parameters: SourceFunction["parameters"] | null;
+}
+
 export interface AssemblySource {
   readonly types: TypeTable;
   readonly functions: readonly SourceFunction[];
   readonly maps: readonly SourceMap[];
   readonly variables: readonly SourceVariable[];
-  readonly externs: readonly {
-    readonly name: string;
-    readonly returnType: BtfId;
-    readonly parameters: readonly { readonly name: string; readonly type: BtfId }[];
-  }[];
+  readonly externs: readonly SourceExtern[];
   readonly license: string | null;
   readonly dialect: string | null;
 }
@@ -85,7 +93,7 @@ class SourceReader {
   readonly #functions: SourceFunction[] = [];
   readonly #maps: SourceMap[] = [];
   readonly #variables: SourceVariable[] = [];
-  readonly #externs: AssemblySource["externs"][number][] = [];
+  readonly #externs: SourceExtern[] = [];
   readonly #names = new Set<string>();
   readonly #globals = new Set<string>();
   #license: string | null = null;
@@ -255,12 +263,16 @@ class SourceReader {
     if (!this.#types.defineStruct(name.text, members)) reader.failAt(name, `struct ${name.text} is there already`);
   }
 
+  /** `extern int f(int);`, `extern weak int CONFIG_X __kconfig;` */
   #readExtern(reader: TokenReader): void {
     reader.take();
-    const returnType = readPointers(reader, this.#types, readBaseType(reader, this.#types));
-    const name = reader.word("the name of a function");
+    const weak = reader.accept("weak");
+    const { name, type } = readDeclarator(reader, this.#types, readBaseType(reader, this.#types));
     this.#claim(reader, name);
-    this.#externs.push({ name: name.text, returnType, parameters: readParameters(reader, this.#types) });
+    const parameters = reader.is("(") ? readParameters(reader, this.#types) : null;
+    const section = reader.accept("__kconfig") ? ".kconfig" : ".ksyms";
+    reader.accept("__ksym");
+    this.#externs.push({ name: name.text, weak, section, type, parameters });
   }
 
   /** A variable, or the head of a function. */

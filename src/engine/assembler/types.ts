@@ -292,3 +292,13 @@ export function readParameters(reader: TokenReader, types: TypeTable): { name: s
   reader.expect(")");
   return parameters;
 }
+
+/** True when the assembler knows the name without any declaration. */
+export function isTypeName(name: string): boolean {
+  return name in ALIASES || name in BASE;
+}
+
+/** Structures that need no declaration. */
+export function isKernelStruct(name: string): boolean {
+  return name in KERNEL_STRUCTS;
+}
