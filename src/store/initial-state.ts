@@ -14,6 +14,9 @@ export const DEFAULT_SETTINGS: SessionSettings = {
   optimization: "O2",
 };
 
+/** Name of a program that nobody has named. */
+export const NEW_FILE = "program.bpf.c";
+
 /** Virtual ns per second: a timer of a few jiffies fires every second or two. */
 export const DEFAULT_SPEED = 1e7;
 
@@ -21,6 +24,7 @@ export const NO_SCRIPT: ScriptState = { nextLine: null, stopped: null, commands:
 
 const SOURCE: SourceState = {
   demo: null,
+  file: NEW_FILE,
   program: "",
   script: "",
   settings: DEFAULT_SETTINGS,

@@ -39,7 +39,6 @@ const EDIT_PAUSE = 180;
 const SAVE_PAUSE = 400;
 /** The engine may think so long about an object before a newer edit ends it, ms. */
 const OPEN_PATIENCE = 2000;
-const NEW_FILE = "program.bpf.c";
 const SCRIPT_FILE = "script.user";
 
 /** The page's state and all that changes it: edits, builds, the run, links and drafts. */
@@ -51,8 +50,6 @@ export class Playground {
   readonly #compiler: CompilerClient;
   #drafts: Drafts;
   #draftNumber = 0;
-  /** Name of the C file that is edited. */
-  #file = NEW_FILE;
   /** Number of the newest build; answers to older ones are dropped. */
   #build = 0;
   /** Number of the run whose events are shown, and of the one opened last. */
@@ -120,6 +117,16 @@ export class Playground {
 
   // State.
 
+  /** Name of the C or assembly file that is edited. */
+  get #file(): string {
+    return this.#state.source.file;
+  }
+
+  /** Name of the object that it becomes. */
+  get #objectName(): string {
+    return `${this.#file.replace(/\.[cs]$/i, "")}.o`;
+  }
+
   get #state(): PlaygroundState {
     return this.store.getState();
   }
@@ -147,10 +154,9 @@ export class Playground {
   // Opening.
 
   #open({ source, file }: Work, dirty: boolean): void {
-    this.#file = file;
     this.#moment = null;
     this.store.setState((s) => ({
-      source: { ...source, dirty, saved: s.source.saved === "off" ? "off" : "saved" },
+      source: { ...source, file, dirty, saved: s.source.saved === "off" ? "off" : "saved" },
       view: { ...s.view, selectedNode: null, selectedInsn: null, cursorLine: null, banner: null },
     }));
     // What follows is another piece of work: it must not take the place of the one before among the drafts.
@@ -266,7 +272,7 @@ export class Playground {
       this.#refuse(build.diagnostics);
       return null;
     }
-    return { name: this.#file.replace(/\.c$/, ".o"), bytes: build.object, diagnostics: build.diagnostics };
+    return { name: this.#objectName, bytes: build.object, diagnostics: build.diagnostics };
   }
 
   #refuse(diagnostics: readonly Diagnostic[]): void {
@@ -431,7 +437,16 @@ export class Playground {
         this.#host.dropFragment();
         const { program, script, file } = demo;
         const settings = { ...DEFAULT_SETTINGS, ...demo.settings };
-        const source = { demo: id, program, script, settings, object: null, dirty: false, saved: "saved" as const };
+        const source = {
+          demo: id,
+          file,
+          program,
+          script,
+          settings,
+          object: null,
+          dirty: false,
+          saved: "saved" as const,
+        };
         this.#open({ source, file }, false);
         this.#buildNow();
       },
@@ -443,6 +458,10 @@ export class Playground {
           return;
         }
         this.#edited({ object: { name, bytes }, demo: null });
+        this.#buildNow();
+      },
+      openSource: (name, program) => {
+        this.#edited({ file: name, program, object: null, demo: null });
         this.#buildNow();
       },
       buildAndRun: () => {
@@ -502,7 +521,7 @@ export class Playground {
       downloadObject: () => {
         const { source, build } = this.#state;
         if (source.object !== null) return source.object;
-        return build.object === null ? null : { name: this.#file.replace(/\.c$/, ".o"), bytes: build.object };
+        return build.object === null ? null : { name: this.#objectName, bytes: build.object };
       },
       downloadSnippet: () => ({
         name: `${this.#state.source.demo ?? "snippet"}.bpf-timer.json`,

@@ -1,5 +1,6 @@
 import { fromBase64, toBase64 } from "../share/codec/link.ts";
 import { MAX_TEXT, SNIPPET_VERSION, type Snippet } from "../share/codec/snippet.ts";
+import { NEW_FILE } from "./initial-state.ts";
 import type { SourceState } from "./types.ts";
 
 export interface Versions {
@@ -30,10 +31,12 @@ export function snippetOf({ source, file }: Work, versions: Versions, moment: nu
 export function workOf(snippet: Snippet): Work {
   const [main] = snippet.sources;
   const bytes = snippet.object === undefined ? null : fromBase64(snippet.object.base64);
+  const file = main?.name ?? NEW_FILE;
   return {
-    file: main?.name ?? "program.bpf.c",
+    file,
     source: {
       demo: snippet.demo ?? null,
+      file,
       program: main?.text ?? "",
       script: snippet.script,
       settings: snippet.settings,

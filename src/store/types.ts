@@ -13,6 +13,8 @@ export type ViewName = "write" | "verify" | "time" | "race" | "lesson";
 
 export interface SourceState {
   readonly demo: string | null;
+  /** Name of the file that is edited; its ending says C or assembly. */
+  readonly file: string;
   readonly program: string;
   readonly script: string;
   readonly settings: SessionSettings;
@@ -85,6 +87,8 @@ export interface PlaygroundActions {
   changeSettings(settings: Partial<SessionSettings>): void;
   openDemo(id: string): void;
   openObject(name: string, bytes: Uint8Array): void;
+  /** A C or assembly file from the visitor's device takes the program's place. */
+  openSource(name: string, text: string): void;
   /** Builds at once what is in the editor and runs it from the beginning. */
   buildAndRun(): void;
   cancelBuild(): void;

@@ -547,6 +547,7 @@ export const VERIFIER: VerifierView = {
 export const STATE: PlaygroundState = {
   source: {
     demo: "thread",
+    file: "timer.bpf.c",
     program: PROGRAM,
     script: SCRIPT,
     settings: {
@@ -658,6 +659,8 @@ export function fixtureStore() {
     changeSettings: (settings) =>
       store.setState((s) => ({ source: { ...s.source, settings: { ...s.source.settings, ...settings } } })),
     openDemo: (demo) => store.setState((s) => ({ source: { ...s.source, demo, dirty: false } })),
+    openSource: (file, program) =>
+      store.setState((s) => ({ source: { ...s.source, file, program, object: null, dirty: true } })),
     openObject: (name, bytes) => store.setState((s) => ({ source: { ...s.source, object: { name, bytes } } })),
     buildAndRun: () => run({ status: "running" }),
     cancelBuild: () => store.setState((s) => ({ build: { ...s.build, phase: "idle", download: null } })),

@@ -15,10 +15,10 @@ type FileId = FileName | "assembly";
 type Editor = ReturnType<typeof monaco.editor.create>;
 
 const LANGUAGE: Record<FileId, LanguageName> = { program: "bpf-c", script: "bpf-script", assembly: "bpf-asm" };
-const NAMES: Record<FileId, string> = { program: "timer.bpf.c", script: "script.user", assembly: "assembly" };
 
 interface Props {
   readonly file: FileId;
+  readonly language: LanguageName;
   readonly text: string;
   readonly readOnly: boolean;
   readonly label: string;
@@ -39,7 +39,7 @@ interface Props {
 }
 
 function modelOf(file: FileId): monaco.editor.ITextModel {
-  const uri = monaco.Uri.parse(`inmemory://playground/${NAMES[file]}`);
+  const uri = monaco.Uri.parse(`inmemory://playground/${file}`);
   const known = monaco.editor.getModel(uri);
   if (known) return known;
   const model = monaco.editor.createModel("", LANGUAGE[file], uri);
@@ -212,11 +212,12 @@ export function CodeEditor(props: Props) {
   useEffect(() => {
     if (!editor) return;
     const model = modelOf(props.file);
+    if (model.getLanguageId() !== props.language) monaco.editor.setModelLanguage(model, props.language);
     if (editor.getModel() !== model) editor.setModel(model);
     if (model.getValue() === props.text) return;
     if (props.file === "assembly" || model.getValueLength() === 0) model.setValue(props.text);
     else model.pushEditOperations([], [{ range: model.getFullModelRange(), text: props.text }], () => null);
-  }, [editor, props.file, props.text]);
+  }, [editor, props.file, props.language, props.text]);
 
   const decorations = useRef<monaco.editor.IEditorDecorationsCollection | null>(null);
   useEffect(() => {

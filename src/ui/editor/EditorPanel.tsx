@@ -11,12 +11,18 @@ import { type ObjectNames, objectNames, sameNames } from "./object-names.ts";
 import { PlainEditor } from "./PlainEditor.tsx";
 import { ProblemNote } from "./ProblemNote.tsx";
 import { coverageOf, lineOfInsn, type Problem, problemsOf, verdictOf } from "./problems.ts";
+import type { LanguageName } from "./tokens.ts";
 
 const CodeEditor = lazy(() => import("./CodeEditor.tsx").then((module) => ({ default: module.CodeEditor })));
 
 type FileId = FileName | "assembly";
 const FILES: readonly FileId[] = ["program", "script", "assembly"];
-const LANGUAGE = { program: "bpf-c", script: "bpf-script", assembly: "bpf-asm" } as const;
+
+/** Language of a tab; the program's own file may be C or assembly. */
+function languageOf(file: FileId, name: string): LanguageName {
+  if (file === "script") return "bpf-script";
+  return file === "assembly" || /\.s$/i.test(name) ? "bpf-asm" : "bpf-c";
+}
 const NO_MARKS: LineMarks = { gutter: new Map(), tint: new Map(), after: new Map() };
 
 function useStableNames(source: string): ObjectNames {
@@ -98,7 +104,8 @@ function useFocusLine(): number | null {
 
 export function FileTabs() {
   const file = usePlayground((s) => s.view.file);
-  const object = usePlayground((s) => s.source.object);
+  const object = usePlayground((s) => s.source.object?.name ?? null);
+  const name = usePlayground((s) => s.source.file);
   const actions = useActions();
   return (
     <div role="tablist" aria-label="Files" onKeyDown={moveBetweenTabs}>
@@ -111,7 +118,7 @@ export function FileTabs() {
           tabIndex={id === file ? 0 : -1}
           onClick={() => actions.setView({ file: id, cursorLine: null })}
         >
-          {id === "program" && object ? object.name : FILE_LABELS[id]}
+          {id === "program" ? (object ?? name) : FILE_LABELS[id]}
         </button>
       ))}
     </div>
@@ -220,7 +227,13 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
 
   const text = file === "program" ? source.program : file === "script" ? source.script : assembly.text;
   const label =
-    file === "program" ? "C source" : file === "script" ? "User-space script" : "Assembly of the build, read only";
+    file === "program"
+      ? /\.s$/i.test(source.file)
+        ? "Assembly source"
+        : "C source"
+      : file === "script"
+        ? "User-space script"
+        : "Assembly of the build, read only";
   const onEdit = (value: string) => {
     if (file === "program") actions.editProgram(value);
     else if (file === "script") actions.editScript(value);
@@ -257,7 +270,7 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
     );
   const plainEditor = (
     <PlainEditor
-      language={LANGUAGE[file]}
+      language={languageOf(file, source.file)}
       text={text}
       names={names}
       marks={marks}
@@ -273,6 +286,7 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
     <Suspense fallback={plainEditor}>
       <CodeEditor
         file={file}
+        language={languageOf(file, source.file)}
         text={text}
         readOnly={file === "assembly"}
         label={`${label}. Control M changes whether Tab leaves the editor.`}

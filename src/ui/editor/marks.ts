@@ -87,8 +87,8 @@ export function scriptMarks(script: ScriptState, problems: readonly Problem[]): 
   return { gutter, tint, after };
 }
 
-export const FILE_LABELS: Record<FileName | "assembly", string> = {
-  program: "timer.bpf.c",
+/** Tabs whose name never changes; the program's is that of its file. */
+export const FILE_LABELS: Record<Exclude<FileName, "program"> | "assembly", string> = {
   script: "script.user",
   assembly: "Assembly",
 };

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "react";
 import { useActions } from "./context.tsx";
 
-/** Accepts an object file dropped anywhere on the page. */
+/** Accepts an object, a source, a script or a snippet dropped anywhere on the page. */
 export function DropTarget() {
   const actions = useActions();
   const [over, setOver] = useState(false);
@@ -21,7 +21,7 @@ export function DropTarget() {
       if (!file) return;
       event.preventDefault();
       void file.arrayBuffer().then((buffer) => {
-        if (/\.(c|h)$/.test(file.name)) actions.editProgram(new TextDecoder().decode(buffer));
+        if (/\.[cs]$/i.test(file.name)) actions.openSource(file.name, new TextDecoder().decode(buffer));
         else if (/\.user$/.test(file.name)) actions.editScript(new TextDecoder().decode(buffer));
         else actions.openObject(file.name, new Uint8Array(buffer));
       });
@@ -39,7 +39,7 @@ export function DropTarget() {
   return (
     <div className="drop">
       <b>Drop to open</b>
-      <span className="t2">an object (.bpf.o), a program (.c) or a script (.user)</span>
+      <span className="t2">an object (.bpf.o), a program (.c, .s), a script (.user) or a snippet file</span>
     </div>
   );
 }
