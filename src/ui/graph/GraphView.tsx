@@ -1,9 +1,11 @@
 import { type KeyboardEvent, memo, useMemo, useRef, useState } from "react";
 import type { GraphNode, GraphSnapshot, Snapshot, TimerSnapshot } from "../../protocol/engine-types.ts";
 import { NodeShape, TimerShape } from "../controls/glyphs.tsx";
-import { Empty } from "../controls/Panel.tsx";
+import { Empty, IconButton } from "../controls/Panel.tsx";
+import { holdersOf } from "../panels/holders.ts";
 import { shareLeft } from "../panels/timer-order.ts";
-import { useActions, usePlayground, useSize } from "../shell/context.tsx";
+import { HolderList } from "../panels/WhyAlivePanel.tsx";
+import { useActions, useNames, usePlayground, useSize } from "../shell/context.tsx";
 import { formatSpan } from "../text/format.ts";
 import { collapseGraph, sameGraph } from "./collapse.ts";
 import { type Box, type GraphLayout, layoutGraph, type Route } from "./layout.ts";
@@ -92,6 +94,12 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
   const actions = useActions();
   const selected = usePlayground((s) => s.view.selectedNode);
   const [hover, setHover] = useState<string | null>(null);
+  /** The node whose holders are listed beside it. */
+  const [asked, setAsked] = useState<string | null>(null);
+  const ask = (node: string) => {
+    setAsked(asked === node ? null : node);
+    actions.setView({ selectedNode: node });
+  };
   const near = useMemo(() => {
     if (hover === null) return null;
     const box = layout.boxes.find((b) => b.node.id === hover);
@@ -108,10 +116,16 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
     return { routes, nodes };
   }, [hover, layout]);
   const focusable = layout.boxes.some((b) => b.node.id === selected) ? selected : layout.boxes[0]?.node.id;
+  const askedBox = layout.boxes.find((b) => b.node.id === asked) ?? null;
   const onKeyDown = (event: KeyboardEvent<SVGGElement>, box: Box) => {
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
-      actions.setView({ selectedNode: box.node.id });
+      ask(box.node.id);
+      return;
+    }
+    if (event.key === "Escape" && asked !== null) {
+      event.preventDefault();
+      setAsked(null);
       return;
     }
     const next = neighbour(layout, box, event.key);
@@ -156,7 +170,7 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
               aria-pressed={box.node.id === selected}
               aria-label={speech(box, words)}
               className={`n ${classOf(box.node, selected)}${near?.nodes.has(box.node.id) ? " near" : ""}`}
-              onClick={() => actions.setView({ selectedNode: box.node.id })}
+              onClick={() => ask(box.node.id)}
               onKeyDown={(event) => onKeyDown(event, box)}
               onPointerEnter={() => setHover(box.node.id)}
               onPointerLeave={() => setHover(null)}
@@ -171,7 +185,58 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
           );
         })}
       </svg>
+      {askedBox ? (
+        <HolderCard box={askedBox} layout={layout} snapshot={snapshot} onClose={() => setAsked(null)} />
+      ) : null}
     </div>
+  );
+}
+
+const CARD = 330;
+
+/** Why a node is alive, floating beside it. */
+function HolderCard(props: {
+  readonly box: Box;
+  readonly layout: GraphLayout;
+  readonly snapshot: Snapshot;
+  readonly onClose: () => void;
+}) {
+  const { box, layout, snapshot } = props;
+  const names = useNames();
+  const left = Math.max(4, Math.min(box.x - 40, layout.width - CARD - 4));
+  return (
+    <section
+      className="whycard"
+      aria-label={`Why is ${names.node(box.node.id)} alive?`}
+      style={{ left, top: box.y + box.h + 8 - 24, width: CARD }}
+      onKeyDown={(event) => {
+        if (event.key !== "Escape") return;
+        event.stopPropagation();
+        props.onClose();
+      }}
+    >
+      <header>
+        <h3>
+          Why is <code>{names.node(box.node.id)}</code> alive?
+        </h3>
+        <IconButton icon="cross" label="Close" onClick={props.onClose} />
+      </header>
+      {holdersOf(snapshot.graph, box.node.id, names).length === 0 ? (
+        <p className="t2">
+          {box.node.state === "freed"
+            ? "It is not: it is freed."
+            : box.node.kind === "process"
+              ? "A process lives until it exits; it holds what its fds name."
+              : box.node.kind === "pin"
+                ? "A pin lives until it is unlinked."
+                : "Nobody holds it."}
+        </p>
+      ) : (
+        <div className="why">
+          <HolderList snapshot={snapshot} subject={box.node.id} />
+        </div>
+      )}
+    </section>
   );
 }
 

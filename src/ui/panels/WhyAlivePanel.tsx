@@ -1,4 +1,4 @@
-import type { Snapshot } from "../../protocol/engine-types.ts";
+import type { NodeId, Snapshot } from "../../protocol/engine-types.ts";
 import { Empty, MaximiseButton, PanelTabs } from "../controls/Panel.tsx";
 import { useActions, useNames, usePlayground } from "../shell/context.tsx";
 import { plural } from "../text/format.ts";
@@ -61,40 +61,59 @@ export function WhyAlive() {
   const snapshot = usePlayground((s) => s.run.snapshot);
   const subject = useSubject(snapshot);
   const names = useNames();
-  const actions = useActions();
   if (!snapshot || !subject)
     return (
       <Empty title="Nothing to ask about">
         <p>Load a program, then select a program, map or timer to see who holds it.</p>
       </Empty>
     );
-  const holders = holdersOf(snapshot.graph, subject.id, names);
-  if (holders.length === 0)
+  if (holdersOf(snapshot.graph, subject.id, names).length === 0)
     return (
       <Empty title={`Nobody holds ${names.node(subject.id)}`}>
         <p>{subject.state === "freed" ? "It is freed." : "It goes as soon as a grace period has passed."}</p>
       </Empty>
     );
   return (
-    <ul className="why scroll">
-      {holders.map((holder) => (
-        <li key={holder.node}>
-          <button type="button" onClick={() => actions.setView({ selectedNode: holder.node })}>
-            <svg viewBox="0 0 26 8" aria-hidden="true">
-              {holder.kind === "user" ? (
-                <>
-                  <path className="e-d" d="M0 4h26" />
-                  <path className="e-di" d="M0 4h26" />
-                </>
-              ) : (
-                <path className={holder.kind === "owns" ? "e-o" : "e"} d="M0 4h26" />
-              )}
-            </svg>
-            <code>{holder.name}</code>
-            <span className="t2">{holder.why}</span>
-          </button>
-        </li>
-      ))}
-    </ul>
+    <div className="why scroll">
+      <HolderList snapshot={snapshot} subject={subject.id} />
+    </div>
+  );
+}
+
+/** Who holds an object, one line each; for what leaked, the loop that keeps it first. */
+export function HolderList({ snapshot, subject }: { readonly snapshot: Snapshot; readonly subject: NodeId }) {
+  const names = useNames();
+  const actions = useActions();
+  const holders = holdersOf(snapshot.graph, subject, names);
+  const loop = snapshot.graph.leaks.find((nodes) => nodes.includes(subject));
+  return (
+    <>
+      {loop ? (
+        <p className="loop">
+          <b className="c-bad">Leaked.</b> Nothing outside holds it, only the loop{" "}
+          <code>{[...loop, loop[0] ?? ""].map((id) => names.node(id)).join(" → ")}</code>
+        </p>
+      ) : null}
+      <ul>
+        {holders.map((holder) => (
+          <li key={`${holder.node}${holder.kind}`}>
+            <button type="button" onClick={() => actions.setView({ selectedNode: holder.node })}>
+              <svg viewBox="0 0 26 8" aria-hidden="true">
+                {holder.kind === "user" ? (
+                  <>
+                    <path className="e-d" d="M0 4h26" />
+                    <path className="e-di" d="M0 4h26" />
+                  </>
+                ) : (
+                  <path className={holder.kind === "owns" ? "e-o" : "e"} d="M0 4h26" />
+                )}
+              </svg>
+              <code>{holder.name}</code>
+              <span className="t2">{holder.why}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }

@@ -12,7 +12,7 @@ import type { StoreApi } from "zustand";
 import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
 import { NarrowApp } from "../narrow/NarrowApp.tsx";
 import { Banners } from "./Banners.tsx";
-import { PlaygroundProvider, useMediaQuery, usePlayground } from "./context.tsx";
+import { PlaygroundProvider, useActions, useMediaQuery, usePlayground } from "./context.tsx";
 import { DropTarget } from "./DropTarget.tsx";
 import { type EditorPort, EditorPortContext } from "./editor-port.tsx";
 import { Header } from "./Header.tsx";
@@ -21,6 +21,7 @@ import { useKeyboard } from "./keyboard.ts";
 import { SettingsDialog } from "./SettingsDialog.tsx";
 import { ShareDialog } from "./ShareDialog.tsx";
 import { StatusBar } from "./StatusBar.tsx";
+import { viewOptions } from "./view-options.ts";
 import { WideViews } from "./WideViews.tsx";
 
 /** The whole page: a function of the store's state. */
@@ -39,6 +40,7 @@ export function App(props: { readonly store: StoreApi<PlaygroundState>; readonly
 
 function Page() {
   const narrow = useMediaQuery("(max-width: 719.98px)");
+  useViewOptions();
   useTheme();
   useKeyboard();
   return (
@@ -58,6 +60,14 @@ function Page() {
       <Announcer />
     </>
   );
+}
+
+function useViewOptions(): void {
+  const actions = useActions();
+  useEffect(() => {
+    const options = viewOptions(location.search);
+    if (Object.keys(options).length > 0) actions.setView(options);
+  }, [actions]);
 }
 
 function useTheme(): void {

@@ -13,14 +13,15 @@ const LONG = 2000;
 export function ShareDialog() {
   const actions = useActions();
   const hasObject = usePlayground((s) => s.build.object !== null || s.source.object !== null);
-  const [link, setLink] = useState<Link | "failed" | null>(null);
+  const [link, setLink] = useState<Link | { readonly failed: string } | null>(null);
   const [copied, setCopied] = useState<"no" | "yes" | "failed">("no");
 
   useEffect(() => {
     let live = true;
     actions.share().then(
       (made) => live && setLink(made),
-      () => live && setLink("failed"),
+      (error: unknown) =>
+        live && setLink({ failed: error instanceof Error ? error.message : "The link could not be made." }),
     );
     return () => {
       live = false;
@@ -33,7 +34,8 @@ export function ShareDialog() {
       () => setCopied("failed"),
     );
 
-  const made = link !== null && link !== "failed" ? link : null;
+  const made = link !== null && !("failed" in link) ? link : null;
+  const failed = link !== null && "failed" in link ? link.failed : null;
   return (
     <Dialog title="Share" onClose={() => actions.setView({ dialog: "none" })}>
       <p className="t2">The link holds program, script, settings and versions. Nothing is sent to a server.</p>
@@ -42,7 +44,7 @@ export function ShareDialog() {
           className="urlbox"
           readOnly
           aria-label="Link"
-          value={made?.url ?? (link === "failed" ? "The link could not be made." : "Making the link…")}
+          value={made?.url ?? failed ?? "Making the link…"}
           onFocus={(event) => event.currentTarget.select()}
         />
       </p>

@@ -63,7 +63,7 @@ export function StatusBar() {
         {words}
       </span>
       <Compiler />
-      <span>Engine 1.0, as Linux 6.18</span>
+      <span>as Linux 6.18</span>
       <button type="button" onClick={openSettings}>
         HZ {settings.hz}
       </button>

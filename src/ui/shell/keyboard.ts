@@ -1,6 +1,7 @@
 import { useEffect } from "react";
 import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
 import { problemsOf } from "../editor/problems.ts";
+import { setPanelState } from "../panels/panel-state.ts";
 import { useActions, useReadState } from "./context.tsx";
 import { useEditorPort } from "./editor-port.tsx";
 
@@ -61,7 +62,10 @@ function act(event: KeyboardEvent, actions: PlaygroundActions, state: Playground
   else if (event.key === "F10") actions.stepEvent(event.shiftKey ? -1 : 1);
   else if (event.key === "F11") {
     if (event.shiftKey) actions.stepEvent(-1);
-    else actions.stepInstruction();
+    else {
+      setPanelState({ moment: "registers" });
+      actions.stepInstruction();
+    }
   } else if (event.key === "Escape" && state.view.maximised !== null && !event.defaultPrevented)
     actions.setView({ maximised: null });
   else if (!mod && !event.altKey && !inText(event.target) && singleKeysEnabled()) {

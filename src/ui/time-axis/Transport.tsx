@@ -1,5 +1,6 @@
 import { Chevron, Icon, type IconName } from "../controls/Icon.tsx";
 import { MenuButton } from "../controls/Menu.tsx";
+import { setPanelState } from "../panels/panel-state.ts";
 import { useActions, usePlayground, useReadState } from "../shell/context.tsx";
 import { previousExpiry } from "../shell/keyboard.ts";
 import { formatClock, formatSpan, formatSpeed } from "../text/format.ts";
@@ -156,7 +157,10 @@ export function Transport({ detailed }: { readonly detailed: boolean }) {
             className="mini"
             disabled={none}
             title="One instruction (F11)"
-            onClick={() => actions.stepInstruction()}
+            onClick={() => {
+              setPanelState({ moment: "registers" });
+              actions.stepInstruction();
+            }}
           >
             Instruction
           </button>
