@@ -7,8 +7,11 @@
 #ifndef PLAYGROUND_BPF_TIMER_MAP_H
 #define PLAYGROUND_BPF_TIMER_MAP_H
 
-#if defined(PLAYGROUND_TIMER_DIALECT) || defined(PLAYGROUND_BPF_HELPER_DEFS_H)
-#error "<bpf/bpf_timer_map.h> has to be included before <bpf/bpf_helpers.h>, and not with <bpf/bpf_timer_rfc.h>"
+#ifdef PLAYGROUND_TIMER_DIALECT
+#error "a program speaks one dialect of the timer API: <bpf/bpf_timer_rfc.h> or <bpf/bpf_timer_map.h>"
+#endif
+#ifdef PLAYGROUND_BPF_HELPER_DEFS_H
+#error "<bpf/bpf_timer_map.h> has to be included before <bpf/bpf_helpers.h>"
 #endif
 #define PLAYGROUND_TIMER_DIALECT
 
