@@ -122,6 +122,10 @@ export class VerifierState {
   /** False inside asynchronous timer callbacks and in programs that may not sleep. */
   inSleepable: boolean;
   mayGotoDepth = 0;
+  /** Callbacks that a helper runs before it returns, entered on this path. */
+  callbackUnrollDepth = 0;
+  /** Kept states on the way from the start. */
+  depth = 0;
   /** Instruction that follows next and the one before it, when the state is pending or kept. */
   insnIdx = 0;
   firstInsn = 0;
@@ -158,6 +162,8 @@ export class VerifierState {
     s.activeIrqId = this.activeIrqId;
     s.activeRcuLock = this.activeRcuLock;
     s.mayGotoDepth = this.mayGotoDepth;
+    s.callbackUnrollDepth = this.callbackUnrollDepth;
+    s.depth = this.depth;
     return s;
   }
 
