@@ -10,6 +10,8 @@ export interface VmFrame {
   readonly hi: Int32Array;
   /** Offset of the lowest byte of its 512 bytes of stack. */
   readonly stack: number;
+  /** Function invocations that may lie on the stack from here on without frames of their own: 1, more for compiled code. */
+  span: number;
   /** Iterations that `may_goto` still grants. */
   mayGoto: number;
   /** Slots that a breakpoint or stepper stops before; kept by the driver. */
@@ -39,7 +41,7 @@ export const MAY_GOTO_ITERATIONS = 8 * 1024 * 1024;
 export function makeVmFrame(program: number, entry: number, stack: number): VmFrame {
   const lo = new Int32Array(11);
   const hi = new Int32Array(11);
-  return { kind: "vm", program, pc: entry, entry, lo, hi, stack, mayGoto: MAY_GOTO_ITERATIONS, executed: 0 };
+  return { kind: "vm", program, pc: entry, entry, lo, hi, stack, span: 1, mayGoto: MAY_GOTO_ITERATIONS, executed: 0 };
 }
 
 export function setRegister(frame: VmFrame, register: number, value: bigint): void {

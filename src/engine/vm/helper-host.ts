@@ -2,7 +2,8 @@ import type { VmFrame } from "./frame.ts";
 
 /**
  * How compiled code calls the kernel: synchronously, with the registers in the running frame as after the interpreter's exits.
- * Before each call the frame's r1..r5 and `pc` are set (behind the call, as the interpreter leaves it); r6..r9 are stale.
+ * Before each call the frame's `pc` is set (behind the call, as the interpreter leaves it) and its `span`, the number of
+ * functions that lie on the stack from its own on; for helpers, kfuncs and tail calls the registers too.
  *
  * False means that the program cannot go on: the trap, or whatever else the host knows, is the host's. Compiled code then writes
  * all of r0..r10 into the frame, puts `pc` at the instruction, and unwinds to whoever started it.
@@ -25,6 +26,11 @@ export interface HelperHost {
   resume(frame: VmFrame): boolean;
   /** Called when the fuel (about one unit per instruction) is used up: how much more there is, or 0 to `resume` at `pc`. */
   refuel(frame: VmFrame): number;
+  /**
+   * Whether small events are told just now: stores to map values and calls that compiled code could do by itself then go through
+   * the host. Asked again after each call that may change it; once false it stays so for the run.
+   */
+  tells(): boolean;
   /** A stack frame comes to life or dies; asked only by code compiled with checked accesses. False: stack overflow. */
   enterFrame(stack: number): boolean;
   leaveFrame(stack: number): void;

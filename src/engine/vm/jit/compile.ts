@@ -31,6 +31,8 @@ export interface CompiledProgram {
   readonly interpreted: readonly number[];
   /** Functions that jump by table, since their graph is irreducible. */
   readonly dispatched: readonly number[];
+  /** As {@link JitInfo} gave it. */
+  readonly frameStride: number;
 }
 
 /** V8 refuses a function body beyond this many bytes; a safe distance is kept. */
@@ -64,7 +66,13 @@ export function compileProgram(program: Executable, info: JitInfo): CompiledProg
   }
   const entries = entriesOf(program);
   for (const entry of entries) bodies.push(entryBody(functions.get(entry) as number));
-  return { bytes: moduleBytes(starts.length, entries, bodies), entries, interpreted, dispatched };
+  return {
+    bytes: moduleBytes(starts.length, entries, bodies),
+    entries,
+    interpreted,
+    dispatched,
+    frameStride: info.frameStride,
+  };
 }
 
 /** The program itself, and every function that it takes the address of. */

@@ -1,5 +1,4 @@
 import { ERRNO } from "../../abi/errno.ts";
-import { helperById } from "../../abi/helpers.ts";
 import { BPF_HELPER_CALL, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL } from "../../isa/opcodes.ts";
 import { GUEST_BASE, GUEST_HIGH } from "../memory.ts";
 import type { FunctionCode } from "./function-code.ts";
@@ -39,7 +38,7 @@ export function emitCall(f: FunctionCode, slot: number): boolean {
       return true;
     }
     case BPF_PSEUDO_KFUNC_CALL:
-      hostCall(f, slot, "kfunc", 5);
+      hostCall(f, slot, "kfunc");
       return true;
     default:
       return false;
@@ -54,11 +53,11 @@ function helper(f: FunctionCode, slot: number, id: number): void {
   if (f.info.access === "bare") {
     const map = constantOffset(f, 1);
     if (map !== null && id === MAP_LOOKUP) {
-      lookup(f, slot, map);
+      unlessTold(f, slot, () => lookup(f, slot, map));
       return;
     }
     if (map !== null && (id === MAP_UPDATE || id === MAP_DELETE)) {
-      f.code.i32(slot);
+      f.pushPlace(slot);
       f.code.i32(map);
       f.low(2);
       if (id === MAP_UPDATE) {
@@ -72,17 +71,33 @@ function helper(f: FunctionCode, slot: number, id: number): void {
     }
     const callback = id === LOOP && f.info.inlineLoop ? constantFunction(f, 2) : null;
     if (callback !== null) {
-      loop(f, slot, callback);
+      unlessTold(f, slot, () => loop(f, slot, callback));
       return;
     }
   }
-  hostCall(f, slot, "helper", helperById(id)?.args.length ?? 5);
+  hostCall(f, slot, "helper");
 }
 
-function hostCall(f: FunctionCode, slot: number, name: "helper" | "kfunc", args: number): void {
-  for (let r = 1; r <= args; r++) f.share(r);
+/** Compiled code's own way, or the host's while it tells of each call. */
+function unlessTold(f: FunctionCode, slot: number, own: () => void): void {
+  if (!f.info.watched) {
+    own();
+    return;
+  }
+  f.pushTells();
+  f.code.byte(w.IF);
+  f.code.byte(w.EMPTY_BLOCK);
+  hostCall(f, slot, "helper");
+  f.code.byte(w.ELSE);
+  own();
+  f.code.byte(w.END);
+}
+
+/** The host sees all registers: a helper may end in an oops, which shows them. */
+function hostCall(f: FunctionCode, slot: number, name: "helper" | "kfunc"): void {
+  f.spillAll();
   f.giveFuel();
-  f.code.i32(slot);
+  f.pushPlace(slot);
   f.import(name);
   f.haltIf(slot);
   f.fetch(0);
@@ -92,9 +107,9 @@ function hostCall(f: FunctionCode, slot: number, name: "helper" | "kfunc", args:
 /** In the place of the function, another program; else the function goes on. */
 function tailCall(f: FunctionCode, slot: number): void {
   const { code } = f;
-  for (let r = 1; r <= 3; r++) f.share(r);
+  f.spillAll();
   f.giveFuel();
-  code.i32(slot);
+  f.pushPlace(slot);
   f.import("tail");
   code.tee(ADDRESS_LOCAL);
   code.i32(STOP);
@@ -116,7 +131,7 @@ function lookup(f: FunctionCode, slot: number, map: number): void {
   const { code } = f;
   const array = f.info.arrayAt(map);
   if (array === null) {
-    code.i32(slot);
+    f.pushPlace(slot);
     code.i32(map);
     f.low(2);
     f.import("lookup");

@@ -25,7 +25,7 @@ interface Place {
   readonly displacement: number;
 }
 
-type Check = "none" | "marks" | "full" | "always-slow";
+type Check = "none" | "marks" | "told-marks" | "full" | "always-slow";
 
 const LOADS: Readonly<Record<number, readonly [number, number]>> = {
   1: [w.I64_LOAD8_U, w.I64_LOAD8_S],
@@ -179,7 +179,7 @@ function checkOf(f: FunctionCode, base: number, off: number, width: number, writ
   if (kind === CONTEXT) return "always-slow";
   if (kind === ANYTHING || kind === NOTHING) return "marks";
   if (!write || kind === STACK || kind === STACK_SOMEWHERE) return "none";
-  return f.info.watched ? "marks" : "none";
+  return f.info.watched ? "told-marks" : "none";
 }
 
 function access(
@@ -197,7 +197,7 @@ function access(
   const check = checkOf(f, base, off, width, write);
   const slow = (): void => {
     for (const r of shared) f.share(r);
-    code.i32(slot);
+    f.pushPlace(slot);
     f.import("slow");
     f.haltIf(slot);
     for (const r of changed) f.fetch(r);
@@ -211,15 +211,30 @@ function access(
     return;
   }
   const here: Place = { push: () => code.get(ADDRESS_LOCAL), displacement: 0 };
-  if (check === "marks") pushMarked(f, base, off, write);
-  else pushAllowed(f, base, off, width, write);
+  if (check === "full") {
+    pushAllowed(f, base, off, width, write);
+    code.byte(w.IF);
+    code.byte(w.EMPTY_BLOCK);
+    fast(here);
+    code.byte(w.ELSE);
+    slow();
+    code.byte(w.END);
+    return;
+  }
+  if (check === "told-marks") {
+    f.pushTells();
+    code.byte(w.IF);
+    code.byte(w.I32);
+    pushMarked(f, base, off, write);
+    code.byte(w.ELSE);
+    code.i32(0);
+    code.byte(w.END);
+  } else pushMarked(f, base, off, write);
   code.byte(w.IF);
   code.byte(w.EMPTY_BLOCK);
-  if (check === "marks") slow();
-  else fast(here);
+  slow();
   code.byte(w.ELSE);
-  if (check === "marks") fast(here);
-  else slow();
+  fast(plainPlace(f, base, off));
   code.byte(w.END);
 }
 

@@ -16,6 +16,7 @@ import {
   STACK_BYTES,
   STACK_LOCAL,
   STOP,
+  TELL_AT,
 } from "./layout.ts";
 import type { Registers } from "./provenance.ts";
 import * as w from "./wasm-code.ts";
@@ -79,6 +80,18 @@ export class FunctionCode {
     this.code.call(importIndex(name));
   }
 
+  /** Where the running function is: the first arguments of most imports. */
+  pushPlace(slot: number): void {
+    this.code.i32(slot);
+    this.code.get(STACK_LOCAL);
+  }
+
+  /** Pushes (i32) whether small events are told just now; only for programs whose events matter. */
+  pushTells(): void {
+    this.code.i32(0);
+    this.code.memory(w.I32_LOAD, TELL_AT);
+  }
+
   /** Pushes the low half of a register: the offset that an address holds. */
   low(r: number): void {
     this.get(r);
@@ -107,7 +120,7 @@ export class FunctionCode {
   /** The program ends at `slot`, with all its registers told. */
   halt(slot: number): void {
     this.spillAll();
-    this.code.i32(slot);
+    this.pushPlace(slot);
     this.import("halt");
     this.code.byte(w.DROP);
     this.code.byte(w.UNREACHABLE);
@@ -157,7 +170,7 @@ export class FunctionCode {
     if (this.mayGoto) this.code.get(MAY_GOTO_LOCAL);
     else this.code.i32(MAY_GOTO_ITERATIONS);
     this.code.memory(w.I32_STORE, MAY_GOTO_AT);
-    this.code.i32(slot);
+    this.pushPlace(slot);
     this.import("resume");
     this.code.byte(w.DROP);
     this.returnShared();
@@ -166,7 +179,7 @@ export class FunctionCode {
   /** One instruction in the interpreter, with all registers: for encodings that the tables do not know. */
   single(slot: number): void {
     this.spillAll();
-    this.code.i32(slot);
+    this.pushPlace(slot);
     this.import("slow");
     this.haltIf(slot);
     for (let r = 0; r < R10; r++) this.fetch(r);
@@ -176,7 +189,7 @@ export class FunctionCode {
   packetLoad(slot: number): void {
     const { code } = this;
     for (let r = 0; r < R10; r++) this.share(r);
-    code.i32(slot);
+    this.pushPlace(slot);
     this.import("slow");
     code.tee(ADDRESS_LOCAL);
     code.i32(STOP);
@@ -206,7 +219,7 @@ export class FunctionCode {
   /** Asks for more fuel; without any the interpreter goes on from `slot`. */
   refuel(slot: number): void {
     const { code } = this;
-    code.i32(slot);
+    this.pushPlace(slot);
     this.import("refuel");
     code.tee(FUEL_LOCAL);
     code.byte(w.I32_EQZ);

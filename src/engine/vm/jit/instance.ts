@@ -4,7 +4,7 @@ import type { HelperHost } from "../helper-host.ts";
 import { FUEL, interpret, KFUNC, type Machine, PACKET_LOAD } from "../interpreter.ts";
 import type { WasmExports, WasmFunctions, WasmHost, WasmMemory } from "../wasm-host.ts";
 import type { CompiledProgram } from "./compile.ts";
-import { FINISH, FUEL_AT, GO_ON, MAY_GOTO_AT, REGISTERS_AT, STOP } from "./layout.ts";
+import { FINISH, FUEL_AT, GO_ON, MAY_GOTO_AT, REGISTERS_AT, STOP, TELL_AT } from "./layout.ts";
 
 /** Unwinds compiled code after its host said stop. Caught where the code was started; no error. */
 class Halt {
@@ -22,6 +22,7 @@ export class JitInstance {
   readonly #linear: WasmMemory;
   readonly #exports: WasmExports;
   readonly #halt: Halt;
+  readonly #stride: number;
   #buffer: ArrayBuffer;
   #words: Int32Array;
 
@@ -38,6 +39,7 @@ export class JitInstance {
     this.#host = host;
     this.#linear = linear;
     this.#halt = new Halt(program);
+    this.#stride = compiled.frameStride;
     this.#buffer = linear.buffer();
     this.#words = new Int32Array(this.#buffer, 0, 256);
     this.#exports = wasm.instantiate(compiled.bytes, linear, this.#functions());
@@ -54,6 +56,7 @@ export class JitInstance {
    */
   run(frame: VmFrame): boolean {
     this.#give(frame, 1, 5);
+    this.#tell();
     const entry = this.#exports[`f${frame.entry}`] as (stack: number) => void;
     try {
       entry(frame.stack);
@@ -96,53 +99,55 @@ export class JitInstance {
   #functions(): WasmFunctions {
     const host = this.#host;
     const program = this.#program;
-    const at = (slot: number): VmFrame => {
+    const stride = this.#stride;
+    /** The frame, standing behind the instruction at `slot` of a function whose stack is at `stack`. */
+    const at = (slot: number, stack: number): VmFrame => {
       const frame = host.frame();
       frame.pc = slot + 1;
+      frame.span = stack === frame.stack ? 1 : (stack - frame.stack) / stride + 1;
       return frame;
     };
+    const result = (frame: VmFrame, fine: boolean): number => {
+      if (!fine) return STOP;
+      this.#give(frame, 0, 0);
+      this.#tell();
+      return GO_ON;
+    };
     return {
-      helper: (slot) => {
-        const frame = at(slot);
-        this.#take(frame, 1, 5);
-        if (!host.helper(frame, program.imm[slot] as number)) return STOP;
-        this.#give(frame, 0, 0);
-        return GO_ON;
+      helper: (slot, stack) => {
+        const frame = at(slot, stack);
+        this.#take(frame, 0, 9);
+        return result(frame, host.helper(frame, program.imm[slot] as number));
       },
-      kfunc: (slot) => {
-        const frame = at(slot);
-        this.#take(frame, 1, 5);
-        if (!host.kfunc(frame, slot)) return STOP;
-        this.#give(frame, 0, 0);
-        return GO_ON;
+      kfunc: (slot, stack) => {
+        const frame = at(slot, stack);
+        this.#take(frame, 0, 9);
+        return result(frame, host.kfunc(frame, slot));
       },
-      tail: (slot) => {
-        const frame = at(slot);
-        this.#take(frame, 1, 3);
-        const result = host.tailCall(frame);
-        if (result === "stop") return STOP;
-        this.#give(frame, 0, 0);
-        return result === "done" ? FINISH : GO_ON;
+      tail: (slot, stack) => {
+        const frame = at(slot, stack);
+        this.#take(frame, 0, 9);
+        const outcome = host.tailCall(frame);
+        return result(frame, outcome !== "stop") === STOP ? STOP : outcome === "done" ? FINISH : GO_ON;
       },
-      slow: (slot) => this.#slow(slot),
-      resume: (slot) => {
-        const frame = host.frame();
+      slow: (slot, stack) => this.#slow(slot, at(slot, stack)),
+      resume: (slot, stack) => {
+        const frame = at(slot, stack);
         this.#take(frame, 0, 10);
         frame.pc = slot;
         frame.mayGoto = this.#area[MAY_GOTO_AT / 4] as number;
-        if (!host.resume(frame)) throw this.#halt;
-        this.#give(frame, 0, 0);
+        if (result(frame, host.resume(frame)) === STOP) throw this.#halt;
         return GO_ON;
       },
-      refuel: (slot) => {
-        const frame = host.frame();
+      refuel: (slot, stack) => {
+        const frame = at(slot, stack);
         frame.pc = slot;
         const fuel = host.refuel(frame);
         this.#area[FUEL_AT / 4] = fuel;
         return fuel;
       },
-      halt: (slot) => {
-        const frame = host.frame();
+      halt: (slot, stack) => {
+        const frame = at(slot, stack);
         this.#take(frame, 0, 10);
         frame.pc = slot;
         throw this.#halt;
@@ -152,17 +157,27 @@ export class JitInstance {
         host.leaveFrame(stack);
         return GO_ON;
       },
-      lookup: (slot, map, key) => host.mapLookup(at(slot), map >>> 0, key >>> 0),
-      remove: (slot, map, key) => host.mapDelete(at(slot), map >>> 0, key >>> 0),
-      update: (slot, map, key, value, flags) =>
-        host.mapUpdate(at(slot), map >>> 0, key >>> 0, value >>> 0, flags >>> 0),
+      lookup: (slot, stack, map, key) => host.mapLookup(at(slot, stack), map >>> 0, key >>> 0),
+      remove: (slot, stack, map, key) => {
+        const value = host.mapDelete(at(slot, stack), map >>> 0, key >>> 0);
+        this.#tell();
+        return value;
+      },
+      update: (slot, stack, map, key, value, flags) => {
+        const done = host.mapUpdate(at(slot, stack), map >>> 0, key >>> 0, value >>> 0, flags >>> 0);
+        this.#tell();
+        return done;
+      },
     };
   }
 
+  #tell(): void {
+    this.#area[TELL_AT / 4] = this.#host.tells() ? 1 : 0;
+  }
+
   /** One instruction, as the interpreter does it. The code has shared the registers that it uses. */
-  #slow(slot: number): number {
+  #slow(slot: number, frame: VmFrame): number {
     const host = this.#host;
-    const frame = host.frame();
     this.#take(frame, 0, 10);
     frame.pc = slot;
     const executed = frame.executed;
@@ -176,6 +191,7 @@ export class JitInstance {
       if (!host.kfunc(frame, slot)) return STOP;
     } else if (reason !== FUEL) return STOP;
     this.#give(frame, 0, 9);
+    this.#tell();
     return GO_ON;
   }
 }

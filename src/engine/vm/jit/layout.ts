@@ -4,23 +4,28 @@
 export const FUEL_AT = 0x104;
 /** u32: iterations that may_goto still grants, when the interpreter takes over. */
 export const MAY_GOTO_AT = 0x108;
+/** u32: not 0 while small events (helper calls, stores to map values) are told. */
+export const TELL_AT = 0x10c;
 /** r0..r10, 8 bytes each. */
 export const REGISTERS_AT = 0x110;
 
-/** Imports in the order of their indices, with the number of their (i32) parameters; each returns an i32. */
+/**
+ * Imports in the order of their indices, with the number of their (i32) parameters; each returns an i32. All but `enter` and
+ * `leave` take the slot of the instruction and the offset of the running function's stack first.
+ */
 export const IMPORTS = [
-  ["helper", 1],
-  ["kfunc", 1],
-  ["tail", 1],
-  ["slow", 1],
-  ["resume", 1],
-  ["refuel", 1],
-  ["halt", 1],
+  ["helper", 2],
+  ["kfunc", 2],
+  ["tail", 2],
+  ["slow", 2],
+  ["resume", 2],
+  ["refuel", 2],
+  ["halt", 2],
   ["enter", 1],
   ["leave", 1],
-  ["lookup", 3],
-  ["remove", 3],
-  ["update", 5],
+  ["lookup", 4],
+  ["remove", 4],
+  ["update", 6],
 ] as const;
 export type ImportName = (typeof IMPORTS)[number][0];
 
