@@ -19,7 +19,6 @@ import {
 import { SCALAR_U8, SCALAR_U16, SCALAR_U32 } from "../scalar.ts";
 import type { Walk } from "../state.ts";
 import type { VerifierProgram } from "../types.ts";
-import { contextIsPlain } from "./memory.ts";
 
 const LAYOUTS = new WeakMap<VerifierProgram, ContextLayout>();
 
@@ -68,12 +67,10 @@ function pointerOf(walk: Walk, pointer: ContextPointer): Reg {
 /** Load or store through a context pointer: an unmodified pointer, then the program type's table. */
 export function checkContextAccess(walk: Walk, regno: number, off: number, size: number, write: boolean): Reg | null {
   const reg = walk.reg(regno);
-  const plain = contextIsPlain(walk.program);
-  if (!walk.checkUnmodifiedPointer(reg, regno, plain)) return null;
-  const at = plain ? off + reg.off : off;
-  const access = judgeContextAccess(layoutOf(walk.program), at, size, write);
+  if (!walk.checkUnmodifiedPointer(reg, regno, false)) return null;
+  const access = judgeContextAccess(layoutOf(walk.program), off, size, write);
   if (!access.ok) {
-    walk.reject("EACCES", `invalid bpf_context access off=${at} size=${size}`, "context-access", regno);
+    walk.reject("EACCES", `invalid bpf_context access off=${off} size=${size}`, "context-access", regno);
     return null;
   }
   if (write) return REG_UNKNOWN;

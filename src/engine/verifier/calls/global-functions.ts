@@ -249,17 +249,21 @@ function isAtomic(walk: Walk): boolean {
   return state.activeRcuLock || state.activePreemptLocks > 0 || state.activeIrqId !== 0 || !state.inSleepable;
 }
 
-/** A static function that is called otherwise than its BTF says only loses its BTF's word. */
+/** A static function that is called otherwise than its BTF says is noted once, and its BTF counts no more. */
 export function noteStaticCallArgs(walk: Walk, subprog: Subprogram): void {
-  if (subprog.unreliable) return;
+  if (subprog.unreliable || subprog.btfId === 0) return;
   const signature = readSignature(walk, subprog);
   if (!signature.ok) {
     subprog.unreliable = true;
     return;
   }
   for (const [index, parameter] of signature.parameters.entries()) {
-    const reg = walk.reg(index + 1);
-    if (parameter.kind === "scalar" ? reg.type !== SCALAR_VALUE : reg.type !== PTR_TO_CTX) subprog.unreliable = true;
+    const { type } = walk.reg(index + 1);
+    if (parameter.kind === "scalar" && type !== SCALAR_VALUE) walk.line(`R${index + 1} is not a scalar`);
+    else if (parameter.kind === "ctx" && type !== PTR_TO_CTX) walk.line(`arg#${index} expects pointer to ctx`);
+    else continue;
+    subprog.unreliable = true;
+    return;
   }
 }
 
