@@ -211,9 +211,9 @@ class BlockRewriter {
     if (source.keep) {
       fresh = this.#fn.nextRegister++;
       this.#state.homes.set(fresh, source.slot);
-      this.#kept.set(source.slot, fresh);
     } else fresh = this.#fresh();
     this.#fill(fresh, source, dbg);
+    if (source.keep) this.#kept.set(source.slot, fresh);
     held.set(reg, fresh);
     return fresh;
   }

@@ -352,7 +352,8 @@ export class Selector {
       const seen = width === 32 ? this.bits.low[value.index] : this.bits.all[value.index];
       if ((seen as number) < bits) return this.reg(value);
       // The sign bit is known to be clear, what lies above the lower half is not.
-      if (width === 64 && (this.bits.low[value.index] as number) < bits) return this.zeroExtended(value, 64);
+      if (width === 64 && bits <= 32 && (this.bits.low[value.index] as number) < bits)
+        return this.zeroExtended(value, 64);
     }
     return this.extendSign(this.reg(value), bits, width);
   }
