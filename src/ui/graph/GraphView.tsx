@@ -7,7 +7,8 @@ import { shareLeft } from "../panels/timer-order.ts";
 import { HolderList } from "../panels/WhyAlivePanel.tsx";
 import { useActions, useNames, usePlayground, useSize } from "../shell/context.tsx";
 import { formatSpan } from "../text/format.ts";
-import { collapseGraph, sameGraph } from "./collapse.ts";
+import { valueText } from "../text/names.ts";
+import { collapseGraph, NODES_SHOWN, sameGraph } from "./collapse.ts";
 import { type Box, type GraphLayout, layoutGraph, type Route } from "./layout.ts";
 import { SlotKeeper } from "./slots.ts";
 
@@ -30,7 +31,12 @@ function timerOf(snapshot: Snapshot, node: GraphNode): TimerSnapshot | null {
 }
 
 /** First line and second line of a node. */
-export function nodeWords(node: GraphNode, timer: TimerSnapshot | null, now: number): readonly [string, string] {
+export function nodeWords(
+  node: GraphNode,
+  timer: TimerSnapshot | null,
+  now: number,
+  value?: string,
+): readonly [string, string] {
   if (node.kind === "timer" && node.timerState && !node.id.endsWith(":*")) {
     if (node.timerState === "armed")
       return ["armed", timer?.expires == null ? node.detail : formatSpan(Math.max(0, timer.expires - now))];
@@ -39,7 +45,19 @@ export function nodeWords(node: GraphNode, timer: TimerSnapshot | null, now: num
     return [node.timerState, ""];
   }
   if (node.kind === "pin") return ["pin", node.detail.replace(/^\/sys\/fs/, "/…")];
-  return [node.label, node.detail];
+  return [node.label, node.detail || (value ?? "")];
+}
+
+/** What an element holds, in a few characters: its first plain member. */
+function elementValues(snapshot: Snapshot): ReadonlyMap<string, string> {
+  const values = new Map<string, string>();
+  for (const map of snapshot.maps)
+    for (const row of map.rows.slice(0, NODES_SHOWN)) {
+      const member = row.value.kind === "struct" ? row.value.members.find((m) => m.value.kind === "scalar") : undefined;
+      if (member) values.set(row.node, `${member.name} ${valueText(member.value)}`);
+      else if (row.value.kind === "scalar") values.set(row.node, valueText(row.value));
+    }
+  return values;
 }
 
 function speech(box: Box, words: readonly [string, string]): string {
@@ -48,7 +66,7 @@ function speech(box: Box, words: readonly [string, string]): string {
     ...(node.refs === null ? [] : [`${node.refs} references`]),
     ...(node.users === null ? [] : [`${node.users} user references`]),
   ];
-  const fds = box.fds.map((fd) => `fd ${fd.label.replace(/^fd /, "")} ${fd.detail}`);
+  const fds = box.fds.map((fd, i) => `fd ${fd.label.replace(/^fd /, "")} ${fd.detail || (box.fdTargets[i] ?? "")}`);
   return [node.kind, ...words, ...counts, ...fds, ...(node.state === "live" ? [] : [node.state])]
     .filter((s) => s !== "")
     .join(", ");
@@ -115,6 +133,7 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
       }
     return { routes, nodes };
   }, [hover, layout]);
+  const values = useMemo(() => elementValues(snapshot), [snapshot]);
   const focusable = layout.boxes.some((b) => b.node.id === selected) ? selected : layout.boxes[0]?.node.id;
   const askedBox = layout.boxes.find((b) => b.node.id === asked) ?? null;
   const onKeyDown = (event: KeyboardEvent<SVGGElement>, box: Box) => {
@@ -160,7 +179,7 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
         )}
         {layout.boxes.map((box) => {
           const timer = timerOf(snapshot, box.node);
-          const words = nodeWords(box.node, timer, snapshot.now);
+          const words = nodeWords(box.node, timer, snapshot.now, values.get(box.node.id));
           return (
             <g
               key={box.node.id}
@@ -309,6 +328,10 @@ function RouteLabel({ route, near }: { readonly route: Route; readonly near: boo
   );
 }
 
+/** Width of a character of a name, px, and how much smaller a long name may be set. */
+const NAME = 7.25;
+const SMALLEST = 0.88;
+
 const clip = (text: string, chars: number): string =>
   text.length > chars ? `${text.slice(0, Math.max(1, chars - 1))}…` : text;
 
@@ -326,8 +349,12 @@ export const NodeBox = memo(function NodeBox({
 }) {
   const { node, x, y, w, h } = box;
   const pills = node.refs !== null || node.users !== null;
-  const nameChars = Math.floor((w - 32 - (pills ? 28 : 4)) / 7.25);
-  const subChars = Math.floor((w - 32 - (node.users !== null ? 28 : 2)) / 5.6);
+  // A name too long to stand beside its count stands above it.
+  const below = node.refs !== null && node.users === null && first.length > Math.floor((w - 32 - 28) / NAME);
+  const room = w - 32 - (pills && !below ? 28 : 4);
+  const size = Math.max(SMALLEST, Math.min(1, room / (first.length * NAME)));
+  const nameChars = Math.floor(room / (NAME * size));
+  const subChars = Math.floor((w - 32 - (node.users !== null || below ? 28 : 2)) / 5.6);
   const title = `${first} ${second}`.trim();
   return (
     <>
@@ -343,13 +370,13 @@ export const NodeBox = memo(function NodeBox({
           <NodeShape kind={node.kind} />
         </g>
       )}
-      <text className="nm" x={x + 27.5} y={y + 16.5}>
+      <text className="nm" x={x + 27.5} y={y + 16.5} style={size < 1 ? { fontSize: 12 * size } : {}}>
         {clip(first, nameChars)}
       </text>
       <text className="sb" x={x + 27.5} y={y + 30.5}>
         {clip(second, subChars)}
       </text>
-      {node.refs !== null ? <Pill x={x + w - 27} y={y + 5} count={node.refs} /> : null}
+      {node.refs !== null ? <Pill x={x + w - 27} y={y + (below ? 21.5 : 5)} count={node.refs} /> : null}
       {node.users !== null ? <Pill x={x + w - 27} y={y + 21.5} count={node.users} double /> : null}
       {box.fds.map((fd, i) => {
         const top = y + 34 + 20 * i;
@@ -360,7 +387,7 @@ export const NodeBox = memo(function NodeBox({
               fd {fd.label.replace(/^fd /, "")}
             </text>
             <text className="mono" x={x + 47.5} y={top + 13.5}>
-              {clip(fd.detail, Math.floor((w - 52) / 6.7))}
+              {clip(fd.detail || (box.fdTargets[i] ?? ""), Math.floor((w - 52) / 6.7))}
             </text>
           </g>
         );

@@ -12,6 +12,8 @@ export interface Box {
   readonly h: number;
   /** Rows of a process: its fds. */
   readonly fds: readonly GraphNode[];
+  /** What each of them names. */
+  readonly fdTargets: readonly string[];
 }
 
 export interface Route {
@@ -70,12 +72,14 @@ function placeBoxes(
   graph: GraphSnapshot,
   slots: ReadonlyMap<NodeId, number>,
   x: (column: number) => number,
-  w: number,
+  w: (column: number) => number,
   top: number,
 ): Box[] {
   const fds = new Map<NodeId, GraphNode[]>();
   for (const node of graph.nodes)
     if (node.parent !== undefined) fds.set(node.parent, [...(fds.get(node.parent) ?? []), node]);
+  const labels = new Map(graph.nodes.map((n) => [n.id, n.kind === "link" ? "link" : n.label]));
+  const targets = new Map(graph.edges.map((e) => [e.from, labels.get(e.to) ?? ""]));
   const placed: Box[] = [];
   const rest = graph.nodes
     .filter((n) => n.parent === undefined)
@@ -87,14 +91,44 @@ function placeBoxes(
     if (column === 0) {
       const own = fds.get(node.id) ?? [];
       const h = own.length > 0 ? 34 + FD_ROW * own.length : HEIGHT;
-      placed.push({ node, column, x: x(0), y: top + row * PITCH, w, h, fds: own });
+      placed.push({
+        node,
+        column,
+        x: x(0),
+        y: top + row * PITCH,
+        w: w(0),
+        h,
+        fds: own,
+        fdTargets: own.map((fd) => targets.get(fd.id) ?? ""),
+      });
       row += Math.ceil((h + 13) / PITCH);
     } else {
       const y = column === 1 ? top + 84 + slot * PITCH : column <= 3 ? top + 24 + slot * 60 : top + slot * PITCH;
-      placed.push({ node, column, x: x(column), y, w, h: HEIGHT, fds: [] });
+      placed.push({ node, column, x: x(column), y, w: w(column), h: HEIGHT, fds: [], fdTargets: [] });
     }
   }
   return placed;
+}
+
+/** Room of each column at least, px: names of programs are the longest. */
+const WIDTHS = [108, 92, 142, 118, 112, 100] as const;
+const LEAST_GAP = 32;
+const MOST_GAP = 60;
+const GROWTH = 1.25;
+
+/** Columns keep their places whatever stands in them: they depend on the room alone. */
+function columnPlaces(available: number): { x: (column: number) => number; w: (column: number) => number } {
+  const sum = WIDTHS.reduce<number>((a, b) => a + b, 0);
+  const gaps = WIDTHS.length - 1;
+  const scale = Math.max(1, Math.min(GROWTH, (available - LEFT - 22 - gaps * 40) / sum));
+  const gap = Math.max(LEAST_GAP, Math.min(MOST_GAP, (available - LEFT - 22 - sum * scale) / gaps));
+  const w = (column: number) => Math.round((WIDTHS[column] ?? 100) * scale);
+  const x = (column: number) => {
+    let at = LEFT;
+    for (let i = 0; i < column; i++) at += w(i) + gap;
+    return Math.round(at) + 0.5;
+  };
+  return { x, w };
 }
 
 interface Port {
@@ -109,9 +143,7 @@ export function layoutGraph(
   available: number,
   followed: { readonly from: NodeId; readonly to: NodeId } | null,
 ): GraphLayout {
-  const pitch = Math.max(142, Math.min(196, (available - LEFT - 116 - 22) / 5));
-  const w = Math.round(Math.min(146, pitch - 34));
-  const x = (column: number) => Math.round(LEFT + column * pitch) + 0.5;
+  const { x, w } = columnPlaces(available);
   const kindOf = new Map(graph.nodes.map((n) => [n.id, n]));
   const col = (id: NodeId) => {
     const node = kindOf.get(id);
@@ -164,7 +196,7 @@ export function layoutGraph(
   const track = (channel: number, key: string): number => {
     const used = tracks[channel] as Map<string, number>;
     if (!used.has(key)) used.set(key, used.size);
-    return x(channel) + w + 10 + 6 * ((used.get(key) ?? 0) % 4);
+    return x(channel) + w(channel) + 10 + 6 * ((used.get(key) ?? 0) % 4);
   };
   const bottomOf = (from: number, to: number) =>
     Math.max(top + HEIGHT, ...boxes.filter((b) => b.column >= from && b.column <= to).map((b) => b.y + b.h));
@@ -346,6 +378,6 @@ export function layoutGraph(
   }
 
   const height = Math.max(top + 4 * PITCH, ...boxes.map((b) => b.y + b.h)) + 24 + (lowTrack > 0 ? 12 : 0);
-  const width = x(5) + w + 22 + 6 * Math.max(0, level - 1);
+  const width = x(5) + w(5) + 22 + 6 * Math.max(0, level - 1);
   return { width, height, columns: COLUMNS.map((title, i) => ({ title, x: x(i) })), boxes, routes };
 }

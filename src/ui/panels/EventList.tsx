@@ -18,7 +18,7 @@ export function Sentence({ event, names }: { readonly event: KernelEvent; readon
         if (part.code) return <code key={key}>{part.text}</code>;
         if (part.tone)
           return (
-            <span key={key} className={part.tone === "bad" ? "c-bad" : "rc"}>
+            <span key={key} className={part.tone === "bad" ? "c-bad" : part.text.startsWith(" =") ? "rc" : "t3"}>
               {part.text}
             </span>
           );

@@ -185,6 +185,9 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
   });
   const keyChars = Math.min(30, Math.max(3, ...map.rows.slice(0, 60).map((row) => valueText(row.key).length)));
   const widest = useWidest(columns.map((c) => c.chars));
+  const least =
+    Math.max(46, keyChars * 7.4 + 24) +
+    columns.reduce((n, c, i) => n + (c.chars === null ? 168 : (widest[i] ?? c.chars) * 6.6 + 20), 150);
   const template = `${Math.max(46, keyChars * 7.4 + 24)}px ${columns.map((c, i) => (c.chars === null ? "minmax(168px,1.3fr)" : `${(widest[i] ?? c.chars) * 6.6 + 20}px`)).join(" ")} minmax(150px,1fr)`;
   const send = (cell: string, line: string) => {
     setSent(cell);
@@ -199,7 +202,7 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
   return (
     <div className="maptable scroll" ref={scroller}>
       <div role="table" aria-label={`Map ${map.name}`} aria-rowcount={map.rows.length + 1}>
-        <div className="mt-head" role="row" style={{ gridTemplateColumns: template }}>
+        <div className="mt-head" role="row" style={{ gridTemplateColumns: template, minWidth: least }}>
           <span role="columnheader" className="n">
             <b>key</b>
           </span>
@@ -225,7 +228,7 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
                 role="row"
                 aria-rowindex={item.index + 2}
                 className={`mt-row${firing ? " fl" : ""}${selected === row.node ? " on" : ""}${changed ? " chg" : ""}`}
-                style={{ gridTemplateColumns: template, transform: `translateY(${item.start}px)` }}
+                style={{ gridTemplateColumns: template, minWidth: least, transform: `translateY(${item.start}px)` }}
                 onClick={() => actions.setView({ selectedNode: row.node })}
                 onKeyDown={() => undefined}
               >

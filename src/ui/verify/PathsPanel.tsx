@@ -10,7 +10,7 @@ import { useChoose, useVerifyFocus } from "./verify-state.ts";
 /** Beyond this many paths the pruned ones fold into a count. */
 const SHOWN = 40;
 const ROW = 26;
-const LEFT = 210;
+const LEFT = 226;
 
 function functionAt(program: ProgramReport, insn: number): string {
   return program.functions.find((f) => insn >= f.start && insn < f.end)?.name ?? program.name;
