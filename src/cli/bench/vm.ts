@@ -50,6 +50,7 @@ function prepare(bench: BenchProgram): Ready {
         frameStride: STANDALONE_STRIDE,
         inlineLoop: true,
         arrayAt: () => null,
+        hashAt: () => null,
       }),
       nodeWasmHost,
     );
@@ -156,6 +157,7 @@ function compileTime(size: number): { ours: number; all: number } {
       frameStride: STANDALONE_STRIDE,
       inlineLoop: true,
       arrayAt: () => null,
+      hashAt: () => null,
     });
   const ours = timeOf(0.5, compile) / 1e6;
   const all = timeOf(0.5, () => vm.instantiate(program, compile(), nodeWasmHost)) / 1e6;

@@ -131,6 +131,7 @@ function instanceOf(vm: StandaloneVm, program: Executable) {
     frameStride: STANDALONE_STRIDE,
     inlineLoop: false,
     arrayAt: () => null,
+    hashAt: () => null,
   });
   return vm.instantiate(program, compiled, nodeWasmHost);
 }

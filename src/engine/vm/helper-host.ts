@@ -51,3 +51,14 @@ export interface InlineArray {
   readonly stride: number;
   readonly maxEntries: number;
 }
+
+/** Storage of a hash map (see `abi/hash-table.ts`) that compiled code searches itself. */
+export interface InlineHash {
+  /** Offset of the bucket heads. */
+  readonly buckets: number;
+  /** Number of buckets less one. */
+  readonly mask: number;
+  readonly keySize: number;
+  /** From an element to its value. */
+  readonly valueOffset: number;
+}

@@ -1,3 +1,12 @@
+import {
+  ELEMENT_HASH,
+  ELEMENT_HEADER,
+  ELEMENT_NEWER,
+  ELEMENT_NEXT,
+  ELEMENT_OLDER,
+  ELEMENT_USED,
+  hashKey,
+} from "../../abi/hash-table.ts";
 import type { GuestMemory } from "../../vm/memory.ts";
 import { SHADOW_READ_ONLY, SHADOW_WATCHED } from "../../vm/memory.ts";
 import type { Kernel } from "../kernel.ts";
@@ -11,12 +20,11 @@ import type { BpfMap, HashStorage } from "../state.ts";
  *
  * A new element goes in front of its bucket. Programs may read the key and access the value, nothing else.
  */
-export const ELEMENT_HEADER = 24;
-const NEXT = 0;
-const HASH = 4;
-const NEWER = 8;
-const OLDER = 12;
-const USED = 16;
+const NEXT = ELEMENT_NEXT;
+const HASH = ELEMENT_HASH;
+const NEWER = ELEMENT_NEWER;
+const OLDER = ELEMENT_OLDER;
+const USED = ELEMENT_USED;
 
 export const round8 = (n: number): number => (n + 7) & ~7;
 
@@ -25,24 +33,6 @@ export function elementLayout(keySize: number, valueSize: number, copies: number
   const keyOffset = ELEMENT_HEADER;
   const valueOffset = keyOffset + round8(keySize);
   return { keyOffset, valueOffset, elementSize: valueOffset + round8(valueSize) * copies };
-}
-
-export function hashKey(bytes: Uint8Array, at: number, size: number): number {
-  let h = 0x9e3779b9 ^ size;
-  let i = 0;
-  for (; i + 4 <= size; i += 4) {
-    const p = at + i;
-    const word =
-      (bytes[p] as number) |
-      ((bytes[p + 1] as number) << 8) |
-      ((bytes[p + 2] as number) << 16) |
-      ((bytes[p + 3] as number) << 24);
-    h = Math.imul(h ^ word, 0x85ebca6b);
-    h ^= h >>> 15;
-  }
-  for (; i < size; i++) h = Math.imul(h ^ (bytes[at + i] as number), 0x01000193);
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-  return (h ^ (h >>> 16)) | 0;
 }
 
 function sameKey(memory: GuestMemory, element: number, bytes: Uint8Array, at: number, size: number): boolean {

@@ -16,7 +16,8 @@ import { emitAlu } from "./emit-alu.ts";
 import { emitCall } from "./emit-call.ts";
 import { emitCondition } from "./emit-jump.ts";
 import { emitMemory } from "./emit-memory.ts";
-import { FunctionCode, type JitInfo } from "./function-code.ts";
+import { FunctionCode, type JitInfo, type ModuleParts } from "./function-code.ts";
+import { finderBody } from "./hash-search.ts";
 import { I32_LOCALS, I64_LOCALS, IMPORTS, MAY_GOTO_LOCAL, NEXT_LOCAL, REGISTERS_AT } from "./layout.ts";
 import { Provenance, Registers } from "./provenance.ts";
 import { emitDispatch, emitStructured } from "./structure.ts";
@@ -39,13 +40,24 @@ export interface CompiledProgram {
 const MAX_BODY = 6_000_000;
 
 /** Indices of the module's function types; those of the imports follow, one for each number of parameters. */
-const TYPE = { func: 0, spill: 1, entry: 2, imports: 3 } as const;
+const TYPE = { func: 0, spill: 1, entry: 2, finder: 3, imports: 4 } as const;
 
 /** Compiles a program to one WebAssembly module. Never fails: what it cannot compile, the interpreter runs. */
 export function compileProgram(program: Executable, info: JitInfo): CompiledProgram {
   const starts = program.starts;
   const spill = IMPORTS.length;
-  const functions = new Map(starts.map((start, i) => [start, spill + 1 + i]));
+  const entries = entriesOf(program);
+  const finders: number[] = [];
+  const parts: ModuleParts = {
+    program,
+    info,
+    functions: new Map(starts.map((start, i) => [start, spill + 1 + i])),
+    spill,
+    finder: (keySize) => {
+      if (!finders.includes(keySize)) finders.push(keySize);
+      return spill + 1 + starts.length + entries.length + finders.indexOf(keySize);
+    },
+  };
   const flows = new Map(starts.map((start) => [start, analyseControlFlow(program, start)]));
   const provenance = new Provenance(program, flows);
   const interpreted: number[] = [];
@@ -56,23 +68,24 @@ export function compileProgram(program: Executable, info: JitInfo): CompiledProg
     let body: Uint8Array | null = null;
     if (compilable(program, flow)) {
       if (!flow.reducible) dispatched.push(start);
-      body = functionBody(program, info, functions, spill, flow, provenance, start);
+      body = functionBody(parts, flow, provenance, start);
     }
     if (body === null || body.length > MAX_BODY) {
       interpreted.push(start);
-      body = handOver(program, info, functions, spill, start);
+      body = handOver(parts, start);
     }
     bodies.push(body);
   }
-  const entries = entriesOf(program);
-  for (const entry of entries) bodies.push(entryBody(functions.get(entry) as number));
-  return {
-    bytes: moduleBytes(starts.length, entries, bodies),
-    entries,
-    interpreted,
-    dispatched,
-    frameStride: info.frameStride,
-  };
+  for (const entry of entries) bodies.push(entryBody(parts.functions.get(entry) as number));
+  for (const keySize of finders) bodies.push(finderBody(keySize));
+  const types = [
+    TYPE.spill,
+    ...starts.map(() => TYPE.func),
+    ...entries.map(() => TYPE.entry),
+    ...finders.map(() => TYPE.finder),
+  ];
+  const bytes = moduleBytes(types, entries, spill + 1 + starts.length, bodies);
+  return { bytes, entries, interpreted, dispatched, frameStride: info.frameStride };
 }
 
 /** The program itself, and every function that it takes the address of. */
@@ -116,18 +129,11 @@ function compilable(program: Executable, flow: ControlFlow): boolean {
   return true;
 }
 
-function functionBody(
-  program: Executable,
-  info: JitInfo,
-  functions: ReadonlyMap<number, number>,
-  spill: number,
-  flow: ControlFlow,
-  provenance: Provenance,
-  start: number,
-): Uint8Array {
+function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provenance, start: number): Uint8Array {
+  const { program } = parts;
   const hasLoops = flow.loopHeader.some((header) => header);
   const mayGoto = flow.blocks.some((b) => b.end > b.start && program.op[b.end - 1] === MAY_GOTO);
-  const f = new FunctionCode(program, info, functions, spill, hasLoops, mayGoto);
+  const f = new FunctionCode(parts, hasLoops, mayGoto);
   const { code } = f;
   locals(code);
   f.prologue();
@@ -244,14 +250,8 @@ function locals(code: w.WasmCode): void {
 }
 
 /** A function that the interpreter runs as a whole. */
-function handOver(
-  program: Executable,
-  info: JitInfo,
-  functions: ReadonlyMap<number, number>,
-  spill: number,
-  start: number,
-): Uint8Array {
-  const f = new FunctionCode(program, info, functions, spill, false, false);
+function handOver(parts: ModuleParts, start: number): Uint8Array {
+  const f = new FunctionCode(parts, false, false);
   locals(f.code);
   f.prologue();
   f.resume(start);
@@ -295,7 +295,13 @@ function section(module: w.WasmCode, id: number, fill: (code: w.WasmCode) => voi
   module.sized(code.take());
 }
 
-function moduleBytes(functionCount: number, entries: readonly number[], bodies: readonly Uint8Array[]): Uint8Array {
+/** `firstEntry` is the index of the first of `entries`. */
+function moduleBytes(
+  types: readonly number[],
+  entries: readonly number[],
+  firstEntry: number,
+  bodies: readonly Uint8Array[],
+): Uint8Array {
   const arities = [...new Set(IMPORTS.map(([, arity]) => arity))];
   const module = new w.WasmCode();
   for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) module.byte(byte);
@@ -311,6 +317,7 @@ function moduleBytes(functionCount: number, entries: readonly number[], bodies: 
     type([w.I64, w.I64, w.I64, w.I64, w.I64, w.I32], [w.I64]);
     type(new Array<number>(11).fill(w.I64), []);
     type([w.I32], []);
+    type([w.I32, w.I32, w.I32], [w.I32]);
     for (const arity of arities) type(new Array<number>(arity).fill(w.I32), [w.I32]);
   });
   section(module, 2, (code) => {
@@ -328,17 +335,15 @@ function moduleBytes(functionCount: number, entries: readonly number[], bodies: 
     }
   });
   section(module, 3, (code) => {
-    code.u32(bodies.length);
-    code.u32(TYPE.spill);
-    for (let i = 0; i < functionCount; i++) code.u32(TYPE.func);
-    for (let i = 0; i < entries.length; i++) code.u32(TYPE.entry);
+    code.u32(types.length);
+    for (const type of types) code.u32(type);
   });
   section(module, 7, (code) => {
     code.u32(entries.length);
     entries.forEach((entry, i) => {
       code.name(`f${entry}`);
       code.byte(0);
-      code.u32(IMPORTS.length + 1 + functionCount + i);
+      code.u32(firstEntry + i);
     });
   });
   section(module, 10, (code) => {

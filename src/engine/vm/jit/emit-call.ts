@@ -11,6 +11,8 @@ const MAP_UPDATE = 2;
 const MAP_DELETE = 3;
 const TAIL_CALL = 12;
 const LOOP = 181;
+/** Longer keys are compared by the host. */
+const MAX_INLINE_KEY = 64;
 /** Iterations that bpf_loop grants at most. */
 const MAX_LOOPS = 1 << 23;
 /** About what a callback costs; the callback's own loops count for themselves. */
@@ -25,7 +27,7 @@ export function emitCall(f: FunctionCode, slot: number): boolean {
       helper(f, slot, imm);
       return true;
     case BPF_PSEUDO_CALL: {
-      const target = f.functions.get(slot + 1 + imm);
+      const target = f.parts.functions.get(slot + 1 + imm);
       if (target === undefined) return false;
       f.giveFuel();
       enter(f, slot);
@@ -126,11 +128,24 @@ function tailCall(f: FunctionCode, slot: number): void {
   f.takeFuel();
 }
 
-/** Element of an array: an index within bounds, or no value. Other maps: one call with offsets, no registers. */
+/** Element of an array: an index within bounds, or no value. Hash maps: a search of their table. Other maps: one call with offsets, no registers. */
 function lookup(f: FunctionCode, slot: number, map: number): void {
   const { code } = f;
   const array = f.info.arrayAt(map);
-  if (array === null) {
+  const hash = array === null ? f.info.hashAt(map) : null;
+  if (hash !== null && hash.keySize <= MAX_INLINE_KEY) {
+    f.low(2);
+    code.i32(hash.buckets);
+    code.i32(hash.mask);
+    code.call(f.parts.finder(hash.keySize));
+    code.tee(ADDRESS_LOCAL);
+    code.byte(w.IF);
+    code.byte(w.I64);
+    code.get(ADDRESS_LOCAL);
+    code.i32(hash.valueOffset);
+    code.byte(w.I32_ADD);
+    code.byte(w.I64_EXTEND_I32_U);
+  } else if (array === null) {
     f.pushPlace(slot);
     code.i32(map);
     f.low(2);
@@ -285,5 +300,5 @@ function constantFunction(f: FunctionCode, r: number): number | null {
   const value = (BigInt((registers.high[r] as number) >>> 0) << 32n) | BigInt((registers.low[r] as number) >>> 0);
   const distance = value - BigInt.asUintN(64, f.program.codeBase);
   if (distance < 0n || distance % 8n !== 0n) return null;
-  return f.functions.get(Number(distance / 8n)) ?? null;
+  return f.parts.functions.get(Number(distance / 8n)) ?? null;
 }

@@ -1,7 +1,7 @@
 import { R10 } from "../../isa/opcodes.ts";
 import type { Executable } from "../executable.ts";
 import { MAY_GOTO_ITERATIONS } from "../frame.ts";
-import type { InlineArray } from "../helper-host.ts";
+import type { InlineArray, InlineHash } from "../helper-host.ts";
 import { GUEST_BASE } from "../memory.ts";
 import {
   ADDRESS_LOCAL,
@@ -36,36 +36,44 @@ export interface JitInfo {
   readonly inlineLoop: boolean;
   /** The array behind a `struct bpf_map` at a guest offset; null when lookups in it are the host's. */
   arrayAt(offset: number): InlineArray | null;
+  /** As {@link arrayAt}, of a hash map whose lookups change nothing. */
+  hashAt(offset: number): InlineHash | null;
+}
+
+/** What the functions of one module share. */
+export interface ModuleParts {
+  readonly program: Executable;
+  readonly info: JitInfo;
+  /** Slot of a function -> index in the module. */
+  readonly functions: ReadonlyMap<number, number>;
+  /** Index of the function that writes r0..r10 to the area. */
+  readonly spill: number;
+  /** Index of the function that searches hash tables with keys of this size. */
+  finder(keySize: number): number;
 }
 
 /** One function under compilation: its code, and the pieces that its emitters share. */
 export class FunctionCode {
   readonly code = new w.WasmCode();
-  readonly program: Executable;
-  readonly info: JitInfo;
-  /** Slot of a function -> index in the module. */
-  readonly functions: ReadonlyMap<number, number>;
-  readonly spillFunction: number;
+  readonly parts: ModuleParts;
   /** The function keeps its fuel in a local. */
   readonly hasLoops: boolean;
   readonly mayGoto: boolean;
   /** Where registers point at the instruction that is being compiled; null with checked accesses. */
   registers: Registers | null = null;
 
-  constructor(
-    program: Executable,
-    info: JitInfo,
-    functions: ReadonlyMap<number, number>,
-    spillFunction: number,
-    hasLoops: boolean,
-    mayGoto: boolean,
-  ) {
-    this.program = program;
-    this.info = info;
-    this.functions = functions;
-    this.spillFunction = spillFunction;
+  constructor(parts: ModuleParts, hasLoops: boolean, mayGoto: boolean) {
+    this.parts = parts;
     this.hasLoops = hasLoops;
     this.mayGoto = mayGoto;
+  }
+
+  get program(): Executable {
+    return this.parts.program;
+  }
+
+  get info(): JitInfo {
+    return this.parts.info;
   }
 
   get(r: number): void {
@@ -114,7 +122,7 @@ export class FunctionCode {
 
   spillAll(): void {
     for (let r = 0; r <= R10; r++) this.get(r);
-    this.code.call(this.spillFunction);
+    this.code.call(this.parts.spill);
   }
 
   /** The program ends at `slot`, with all its registers told. */

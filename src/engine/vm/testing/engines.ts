@@ -56,6 +56,7 @@ export class EngineBench {
         frameStride: STANDALONE_STRIDE,
         inlineLoop: true,
         arrayAt: () => null,
+        hashAt: () => null,
       });
       const instance = vm.instantiate(program, compiled, testWasmHost);
       result = vm.runCompiled(program, instance, r1, r2);
