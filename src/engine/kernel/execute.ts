@@ -17,6 +17,15 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
   let frame = first;
   let used = 0;
   while (used < fuel) {
+    if (frame.pc === frame.entry && frame.executed === 0 && kernel.inOneGo && kernel.compiled?.takes(frame) === true) {
+      used += kernel.compiled.run(task, frame);
+      if (kernel.state.oops !== null || kernel.unsupported !== null) break;
+      popFunction(kernel, task);
+      const caller = task.frames.at(-1);
+      if (caller === undefined || caller.kind !== "vm") break;
+      frame = caller;
+      continue;
+    }
     const before = frame.executed;
     machine.trap = null;
     const reason = interpret(machine, kernel.executable(frame.program), frame, fuel - used);

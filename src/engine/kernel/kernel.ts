@@ -7,7 +7,9 @@ import { type Executable, functionAt, lineAt } from "../vm/executable.ts";
 import { registersHex, type Trap, type VmFrame } from "../vm/frame.ts";
 import type { Machine } from "../vm/interpreter.ts";
 import { GUEST_BASE, GuestMemory, type MemoryCheckpoint, type MemoryKind } from "../vm/memory.ts";
+import type { WasmHost } from "../vm/wasm-host.ts";
 import type { Syscall } from "./calls.ts";
+import { CompiledPrograms } from "./compiled.ts";
 import { loadContextField, storeContextField } from "./context.ts";
 import type { EventPlace, KernelEvent, KernelEventBody, Oops } from "./event-types.ts";
 import { mapForVerifier } from "./maps/verifier-map.ts";
@@ -70,10 +72,18 @@ export class Kernel implements MemoryHost {
   /** True when a reference was given back since leaks were last looked for. */
   releasedSome = false;
 
-  constructor(settings: KernelSettings, sink: (event: KernelEvent) => void) {
+  /** Runs verified programs compiled; null: the interpreter runs everything. */
+  readonly compiled: CompiledPrograms | null;
+  /** False while a stepper or explorer drives: every instruction is a step then. */
+  inOneGo = true;
+
+  /** With `wasm`, programs that the verifier passed are compiled to run in one go (never under {@link step}, nor with an instruction cost). */
+  constructor(settings: KernelSettings, sink: (event: KernelEvent) => void, wasm: WasmHost | null = null) {
     this.settings = settings;
     this.policy = POLICY_MODULES[settings.policy];
-    this.memory = new GuestMemory(MEMORY_LIMIT);
+    const linear = wasm === null || settings.insnCost > 0 ? null : wasm.makeMemory(1 << 21);
+    this.memory = new GuestMemory(MEMORY_LIMIT, linear);
+    this.compiled = linear === null || wasm === null ? null : new CompiledPrograms(this, wasm);
     this.#sink = sink;
     this.state = bootState(settings);
     this.machine = { memory: this.memory, host: this, low: 0, high: 0, callee: 0, trap: null };
@@ -131,7 +141,9 @@ export class Kernel implements MemoryHost {
   }
 
   step(choice: Choice, grain: "instruction" | "visible" = "instruction"): void {
+    this.inOneGo = false;
     stepChoice(this, choice, grain);
+    this.inOneGo = true;
   }
 
   failNextAllocation(): void {
@@ -168,6 +180,7 @@ export class Kernel implements MemoryHost {
     this.unsupported = null;
     this.#mapsByAddress = null;
     this.machine.trap = null;
+    this.compiled?.forget();
   }
 
   // What the modules of the kernel use.

@@ -48,7 +48,7 @@ export function nextExpiry(kernel: Kernel): number | null {
   return next === Number.POSITIVE_INFINITY ? null : Math.max(next, kernel.state.now);
 }
 
-function waits(kernel: Kernel, wait: Wait): boolean {
+export function waits(kernel: Kernel, wait: Wait): boolean {
   switch (wait.on) {
     case "callback":
       return (kernel.state.timers.get(wait.control)?.runningOn ?? -1) >= 0;
@@ -190,7 +190,7 @@ function stopped(kernel: Kernel): RunStatus | null {
 }
 
 /** Nothing can go on, and something waits: a deadlock, unless a grace period can still end. */
-function deadlock(kernel: Kernel): boolean {
+export function deadlock(kernel: Kernel): boolean {
   const waiting = [...kernel.state.tasks.values()].filter((task) => task.wait !== null);
   if (waiting.length === 0) return false;
   const words = waiting.map((task) => `${task.cpu < 0 ? "a worker" : `CPU ${task.cpu}`} waits for ${task.wait?.what}`);

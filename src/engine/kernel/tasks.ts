@@ -5,23 +5,34 @@ import { type HelperCall, tellHelper } from "./helper-events.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Frame, OpFrame, SyscallResult, Task } from "./state.ts";
 
-/** Function invocations on one task: eight of a program, as many of callbacks, and those that interrupt. */
-export const STACK_FRAMES = 16;
+/** Function invocations on one task: eight of a program, as many of callbacks. */
+const STACK_FRAMES = 16;
+/** Compiled code does not say how deep it is, and a tail call keeps its caller's: room for 33 of these and callbacks. */
+const STACK_FRAMES_COMPILED = 320;
+/** What is left free for the functions that compiled code calls. */
+export const COMPILED_SPAN = 8;
 export const STACK_FRAME_BYTES = 512;
 /** A frame's stack and the red zone above it. */
-const STACK_FRAME_STRIDE = STACK_FRAME_BYTES + 32;
-/** Behind the frames: room for what the kernel keeps on its own stack (the key that an array's callback is given). */
-const KERNEL_STACK = STACK_FRAMES * STACK_FRAME_STRIDE;
-const STACK_BLOCK = KERNEL_STACK + 64;
+export const STACK_FRAME_STRIDE = STACK_FRAME_BYTES + 32;
+/** Before the frames: room for what the kernel keeps on its own stack (the key that an array's callback is given). */
+const KERNEL_STACK = 64;
+
+const stackFrames = (kernel: Kernel): number => (kernel.compiled === null ? STACK_FRAMES : STACK_FRAMES_COMPILED);
+const stackBytes = (kernel: Kernel): number => KERNEL_STACK + stackFrames(kernel) * STACK_FRAME_STRIDE;
+
+/** Stacks that rest after use. */
+const RESTING_STACKS = 3;
 
 export function newTask(kernel: Kernel, cpu: number, kind: Task["kind"], label: string, process = 0): Task {
   const { state, memory } = kernel;
   let stackBlock = 0;
   if (kind !== "worker") {
-    const block = state.stacks.pop() ?? memory.allocate(STACK_BLOCK, "stack", "BPF stack", null);
+    // A stack rests before it serves again, so that a pointer into a dead one is found at its use.
+    const rested = state.stacks.length > RESTING_STACKS ? state.stacks.shift() : undefined;
+    const block = rested ?? memory.allocate(stackBytes(kernel), "stack", "BPF stack", null);
     if (block === null) throw new InternalError("no memory for a stack");
     stackBlock = block;
-    memory.poison(stackBlock, STACK_BLOCK);
+    memory.poison(stackBlock, stackBytes(kernel));
   }
   const task: Task = {
     id: state.nextTask++,
@@ -54,7 +65,7 @@ export function startWorker(kernel: Kernel, op: OpFrame, label: string): Task {
 }
 
 export function endTask(kernel: Kernel, task: Task): void {
-  const { state, memory } = kernel;
+  const { state } = kernel;
   state.tasks.delete(task.id);
   if (task.cpu >= 0) {
     const stack = state.cpus[task.cpu]?.stack;
@@ -62,7 +73,6 @@ export function endTask(kernel: Kernel, task: Task): void {
     if (stack !== undefined && at >= 0) stack.splice(at, 1);
   }
   if (task.stackBlock !== 0) {
-    memory.poison(task.stackBlock, STACK_BLOCK);
     state.stacks.push(task.stackBlock);
   }
   task.rcu = 0;
@@ -76,12 +86,12 @@ const isVm = (frame: Frame | undefined): frame is VmFrame => frame?.kind === "vm
 /** Begins a function of a program on a task: a fresh stack frame, r10 behind it. Null (and an oops) when the stack is used up. */
 export function pushFunction(kernel: Kernel, task: Task, program: number, entry: number): VmFrame | null {
   let depth = 0;
-  for (const frame of task.frames) if (frame.kind === "vm") depth++;
-  if (depth >= STACK_FRAMES) {
+  for (const frame of task.frames) if (frame.kind === "vm") depth += frame.span;
+  if (depth >= stackFrames(kernel)) {
     kernel.oops({ what: "stack-overflow", message: `kernel stack overflow: ${depth} frames`, address: null });
     return null;
   }
-  const stack = task.stackBlock + depth * STACK_FRAME_STRIDE;
+  const stack = task.stackBlock + KERNEL_STACK + depth * STACK_FRAME_STRIDE;
   kernel.memory.expose(stack, STACK_FRAME_BYTES);
   const frame = makeVmFrame(program, entry, stack);
   frame.lo[10] = stack + STACK_FRAME_BYTES;
@@ -143,7 +153,7 @@ export function finishSyscall(kernel: Kernel, task: Task, result: SyscallResult)
 
 /** A place for a 4-byte key on the kernel's own stack of this task; programs may read it. */
 export function kernelStackKey(kernel: Kernel, task: Task, value: number): number {
-  const at = task.stackBlock + KERNEL_STACK + 32;
+  const at = task.stackBlock;
   kernel.memory.expose(at, 4);
   kernel.memory.view.setUint32(at, value, true);
   return at;
@@ -151,7 +161,7 @@ export function kernelStackKey(kernel: Kernel, task: Task, value: number): numbe
 
 /** True when an offset lies in the stack of the task. */
 export const inOwnStack = (task: Task, offset: number): boolean =>
-  offset >= task.stackBlock && offset < task.stackBlock + KERNEL_STACK;
+  offset >= task.stackBlock && offset < task.stackBlock + KERNEL_STACK + STACK_FRAMES * STACK_FRAME_STRIDE;
 
 /** Leaves a read-side section: grace periods that waited for this task wait no longer. */
 export function quiescent(kernel: Kernel, task: Task): void {

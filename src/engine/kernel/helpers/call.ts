@@ -7,6 +7,7 @@ import { setNumber } from "../tasks.ts";
 import type { HelperImplementation } from "./implementation.ts";
 import { KFUNCS } from "./kfuncs.ts";
 import { HELPERS } from "./table.ts";
+import { TAIL_CALL } from "./tail-call.ts";
 
 /** Runs a helper for `frame`, which stands behind the call: to its end, or until the operation that goes on with it. */
 export function callHelper(kernel: Kernel, task: Task, frame: VmFrame, id: number): void {
@@ -15,7 +16,7 @@ export function callHelper(kernel: Kernel, task: Task, frame: VmFrame, id: numbe
     kernel.notModelled(`helper ${helperById(id)?.name ?? `#${id}`}`);
     return;
   }
-  run(kernel, task, frame, implementation, noteHelper(kernel, frame, id));
+  run(kernel, task, frame, implementation, id === TAIL_CALL ? null : noteHelper(kernel, frame, id));
 }
 
 export function callKfunc(kernel: Kernel, task: Task, frame: VmFrame, slot: number): void {

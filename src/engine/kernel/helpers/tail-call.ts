@@ -1,12 +1,14 @@
 import type { VmFrame } from "../../vm/frame.ts";
+import { noteHelper, tellHelper } from "../helper-events.ts";
 import { type Kernel, negative } from "../kernel.ts";
 import { hexOf } from "../maps/values.ts";
 import type { LoadedProgram, Task } from "../state.ts";
-import { pushFunction, STACK_FRAME_BYTES } from "../tasks.ts";
+import { pushFunction, STACK_FRAME_BYTES, setNumber } from "../tasks.ts";
 import { type HelperImplementation, mapArgument, u32Of } from "./implementation.ts";
 
 /** MAX_TAIL_CALL_CNT */
 const MAX_TAIL_CALLS = 33;
+export const TAIL_CALL = 12;
 
 /** The program that a tail call leads to; null when there is none, or too many were made. */
 export function tailCallTarget(kernel: Kernel, task: Task, frame: VmFrame): LoadedProgram | null {
@@ -21,10 +23,14 @@ export function tailCallTarget(kernel: Kernel, task: Task, frame: VmFrame): Load
   return kernel.program(id);
 }
 
-/** bpf_tail_call: the program takes the place of the running function, with the same context. */
+/** bpf_tail_call: the program takes the place of the running function, with the same context. Told before it does. */
 const tailCall: HelperImplementation = (kernel, task, frame) => {
+  const note = noteHelper(kernel, frame, TAIL_CALL);
   const target = tailCallTarget(kernel, task, frame);
-  if (target === null) return kernel.state.oops === null ? negative("ENOENT") : 0;
+  if (kernel.state.oops !== null) return 0;
+  setNumber(frame, 0, target === null ? negative("ENOENT") : 0);
+  if (note !== null) tellHelper(kernel, note, frame);
+  if (target === null) return undefined;
   const low = frame.lo[1] as number;
   const high = frame.hi[1] as number;
   task.frames.pop();
@@ -37,4 +43,4 @@ const tailCall: HelperImplementation = (kernel, task, frame) => {
   return undefined;
 };
 
-export const TAIL_CALL_HELPERS: readonly (readonly [number, HelperImplementation])[] = [[12, tailCall]];
+export const TAIL_CALL_HELPERS: readonly (readonly [number, HelperImplementation])[] = [[TAIL_CALL, tailCall]];

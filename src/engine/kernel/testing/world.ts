@@ -3,7 +3,8 @@ import { parseValueType, TypeTable } from "../../../../e2e/kernel/case-btf.ts";
 import { type Dialect, MAP_TYPES, type MapTypeName, PROG_TYPES, type ProgTypeName } from "../../abi/types.ts";
 import type { Instruction } from "../../isa/instruction.ts";
 import type { MapSpec } from "../../loader/spec.ts";
-import type { VerifierProgram } from "../../verifier/types.ts";
+import type { VerifiedProgram, VerifierProgram } from "../../verifier/types.ts";
+import type { WasmHost } from "../../vm/wasm-host.ts";
 import type { KernelEvent } from "../event-types.ts";
 import { Kernel } from "../kernel.ts";
 import type { KernelSettings, SyscallResult, Task } from "../state.ts";
@@ -63,8 +64,11 @@ export class World {
   readonly dialect: Dialect;
   readonly fds = new Map<string, number>();
 
-  constructor(settings: Partial<KernelSettings> = {}, dialect: Dialect = "linux") {
-    this.kernel = new Kernel({ ...SETTINGS, ...settings }, (event) => this.events.push(event));
+  /** Programs are loaded as though the verifier had passed them; with compiled code when it is given. */
+  trusted = false;
+
+  constructor(settings: Partial<KernelSettings> = {}, dialect: Dialect = "linux", wasm: WasmHost | null = null) {
+    this.kernel = new Kernel({ ...SETTINGS, ...settings }, (event) => this.events.push(event), wasm);
     this.main = this.kernel.openProcess("main");
     this.dialect = dialect;
   }
@@ -107,7 +111,13 @@ export class World {
 
   load(lines: readonly string[], type: ProgTypeName = "syscall", name = "prog", process = this.main): number {
     const program = this.program(lines, type, name);
-    const result = this.kernel.call(process, { name: "prog-load-unverified", program, section: type });
+    const passed = { program } as unknown as VerifiedProgram;
+    const result = this.kernel.call(
+      process,
+      this.trusted
+        ? { name: "prog-load", program: passed, section: type }
+        : { name: "prog-load-unverified", program, section: type },
+    );
     if (result.errno !== null) throw new Error(`load: ${result.errno}`);
     this.fds.set(name, result.retval);
     return result.retval;

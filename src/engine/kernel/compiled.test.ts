@@ -1,0 +1,152 @@
+import { describe, expect, it } from "vitest";
+import { nodeWasmHost } from "../../cli/wasm-host.ts";
+import { type MapText, u64, World } from "./testing/world.ts";
+
+const MAPS: readonly MapText[] = [
+  { name: "hash", type: "hash", entries: 64, btf: "struct elem 24 {bpf_timer t @0; u64 n @16}", value: 24 },
+  { name: "arr", type: "array", entries: 8, value: 8, btf: "struct v 8 {u64 n @0}" },
+  { name: "jumps", type: "prog_array", value: 4 },
+];
+
+/** Lookups, updates, deletes, a loop with a callback, a walk, a timer that arms itself again, a subprogram, a tail call. */
+const PROGRAM = [
+  "main prog:",
+  "r9 = r1",
+  "r6 = 0",
+  "again:",
+  "*(u32 *)(r10 -4) = r6",
+  "*(u64 *)(r10 -32) = 0",
+  "*(u64 *)(r10 -24) = 0",
+  "*(u64 *)(r10 -16) = r6",
+  "r1 = map[hash] ll",
+  "r2 = r10",
+  "r2 += -4",
+  "r3 = r10",
+  "r3 += -32",
+  "r4 = 0",
+  "call bpf_map_update_elem#2",
+  "r6 += 1",
+  "if r6 < 10 goto again",
+  "*(u32 *)(r10 -4) = 3",
+  "r1 = map[hash] ll",
+  "r2 = r10",
+  "r2 += -4",
+  "call bpf_map_delete_elem#3",
+  "*(u32 *)(r10 -4) = 5",
+  "r1 = map[hash] ll",
+  "r2 = r10",
+  "r2 += -4",
+  "call bpf_map_lookup_elem#1",
+  "if r0 == 0 goto out",
+  "r7 = r0",
+  "r1 = r7",
+  "r2 = map[hash] ll",
+  "r3 = 1",
+  "call bpf_timer_init#169",
+  "r1 = r7",
+  "r2 = func[cb] ll",
+  "call bpf_timer_set_callback#170",
+  "r1 = r7",
+  "r2 = 1000000",
+  "r3 = 0",
+  "call bpf_timer_start#171",
+  "r1 = map[hash] ll",
+  "r2 = func[each] ll",
+  "r3 = 0",
+  "r4 = 0",
+  "call bpf_for_each_map_elem#164",
+  "*(u64 *)(r10 -40) = 0",
+  "r1 = 7",
+  "r2 = func[step] ll",
+  "r3 = r10",
+  "r3 += -40",
+  "r4 = 0",
+  "call bpf_loop#181",
+  "r1 = *(u64 *)(r10 -40)",
+  "call add",
+  "r1 = r9",
+  "r2 = map[jumps] ll",
+  "r3 = 0",
+  "call bpf_tail_call#12",
+  "out:",
+  "r0 = 1",
+  "exit",
+  "static add:",
+  "r6 = r1",
+  "*(u32 *)(r10 -4) = 2",
+  "r1 = map[arr] ll",
+  "r2 = r10",
+  "r2 += -4",
+  "call bpf_map_lookup_elem#1",
+  "if r0 == 0 goto none",
+  "r1 = *(u64 *)(r0 +0)",
+  "r1 += r6",
+  "*(u64 *)(r0 +0) = r1",
+  "none:",
+  "r0 = 0",
+  "exit",
+  "static each:",
+  "r1 = *(u64 *)(r3 +16)",
+  "r1 += 100",
+  "*(u64 *)(r3 +16) = r1",
+  "r0 = 0",
+  "exit",
+  "static step:",
+  "r3 = *(u64 *)(r2 +0)",
+  "r3 += r1",
+  "*(u64 *)(r2 +0) = r3",
+  "r0 = 0",
+  "exit",
+  "static cb:",
+  "r6 = r3",
+  "r1 = *(u64 *)(r6 +16)",
+  "r1 += 1",
+  "*(u64 *)(r6 +16) = r1",
+  "r1 = r6",
+  "r2 = 2000000",
+  "r3 = 0",
+  "call bpf_timer_start#171",
+  "r0 = 0",
+  "exit",
+];
+
+const TARGET = ["main target:", "r6 = r1", "r1 = *(u64 *)(r6 +0)", "r0 = r1", "r0 += 5", "exit"];
+
+function play(compiled: boolean, watch: boolean): World {
+  const world = new World({ watch }, "linux", compiled ? nodeWasmHost : null);
+  world.trusted = true;
+  for (const map of MAPS) expect(world.createMap(map).errno).toBe(null);
+  world.load(PROGRAM);
+  world.load(TARGET, "syscall", "target");
+  const target = world.fd("target");
+  world.update("jumps", 0, Uint8Array.of(target, 0, 0, 0));
+  for (let i = 0; i < 3; i++) {
+    expect(world.run("prog", u64(37)).run?.retval).toBe(42);
+    world.advance(10_500_000);
+  }
+  expect(world.kernel.state.oops).toBe(null);
+  return world;
+}
+
+const values = (world: World): (string | null)[] =>
+  Array.from({ length: 10 }, (_, key) => world.lookup("hash", key)?.toString() ?? null);
+
+describe("compiled programs", () => {
+  it("does what the interpreter does, and tells the same events", () => {
+    const slow = play(false, true);
+    const fast = play(true, true);
+    expect(fast.events).toEqual(slow.events);
+    expect(values(fast)).toEqual(values(slow));
+    expect(slow.lookup("arr", 2)).toEqual(u64(63));
+    expect(slow.told("timer-fire")).toHaveLength(15);
+    expect(slow.told("value-write").length).toBeGreaterThan(10);
+  });
+
+  it("and leaves the same values when nobody watches", () => {
+    const slow = play(false, false);
+    const fast = play(true, false);
+    expect(fast.events).toEqual(slow.events);
+    expect(values(fast)).toEqual(values(slow));
+    expect(fast.lookup("arr", 2)).toEqual(u64(63));
+  });
+});

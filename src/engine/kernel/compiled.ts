@@ -1,0 +1,321 @@
+import { makeVmFrame, type VmFrame } from "../vm/frame.ts";
+import type { HelperHost, InlineArray, InlineHash } from "../vm/helper-host.ts";
+import { compileProgram } from "../vm/jit/compile.ts";
+import { JitInstance } from "../vm/jit/instance.ts";
+import type { WasmHost } from "../vm/wasm-host.ts";
+import { executeProgram } from "./execute.ts";
+import { noteHelper, tellHelper } from "./helper-events.ts";
+import { callHelper, callKfunc } from "./helpers/call.ts";
+import { lookupForProgram } from "./helpers/maps.ts";
+import { legacyPacketLoad } from "./helpers/packet.ts";
+import { TAIL_CALL, tailCallTarget } from "./helpers/tail-call.ts";
+import { type Kernel, negative, TOLD_PER_RUN } from "./kernel.ts";
+import { deleteElement, updateElement } from "./maps/update.ts";
+import { OPERATIONS } from "./operations.ts";
+import { deadlock, waits } from "./schedule.ts";
+import type { OpFrame, Task } from "./state.ts";
+import {
+  COMPILED_SPAN,
+  op,
+  pushFunction,
+  STACK_FRAME_BYTES,
+  STACK_FRAME_STRIDE,
+  setNumber,
+  setPointer,
+} from "./tasks.ts";
+
+/** Instructions (about) that compiled code gets at a time, and in all before the watchdog ends it: it cannot be suspended. */
+const FUEL_CHUNK = 10_000_000;
+const FUEL_PER_RUN = 2_000_000_000;
+const NESTED_FUEL = 1_000_000;
+
+/** Compiled programs of one kernel, and their way back into it: whatever compiled code asks for runs to its end at once. */
+export class CompiledPrograms implements HelperHost {
+  readonly #kernel: Kernel;
+  readonly #wasm: WasmHost;
+  /** By program id; null: not to be compiled. */
+  readonly #instances = new Map<number, JitInstance | null>();
+  /** The task whose program runs compiled. */
+  #task: Task | null = null;
+  #granted = 0;
+
+  constructor(kernel: Kernel, wasm: WasmHost) {
+    this.#kernel = kernel;
+    this.#wasm = wasm;
+  }
+
+  /** Ids may come to mean other programs: after another moment was put back. */
+  forget(): void {
+    this.#instances.clear();
+  }
+
+  /** True when the function that `frame` begins is compiled. */
+  takes(frame: VmFrame): boolean {
+    return this.#instance(frame.program)?.has(frame.entry) === true;
+  }
+
+  #instance(id: number): JitInstance | null {
+    const known = this.#instances.get(id);
+    if (known !== undefined) return known;
+    const kernel = this.#kernel;
+    const linear = kernel.memory.linear;
+    let instance: JitInstance | null = null;
+    if (linear !== null && kernel.program(id).verified) {
+      const executable = kernel.executable(id);
+      const { watch } = kernel.settings;
+      const compiled = compileProgram(executable, {
+        access: "bare",
+        watched: watch,
+        frameStride: STACK_FRAME_STRIDE,
+        inlineLoop: true,
+        arrayAt: (offset) => this.#arrayAt(offset),
+        hashAt: (offset) => this.#hashAt(offset),
+      });
+      instance = new JitInstance(executable, compiled, this.#wasm, linear, kernel.machine, this);
+    }
+    this.#instances.set(id, instance);
+    return instance;
+  }
+
+  #arrayAt(offset: number): InlineArray | null {
+    const map = this.#kernel.mapAt(offset);
+    const storage = map?.storage;
+    if (map === null || storage?.kind !== "array" || storage.cpuStride !== 0) return null;
+    return { base: storage.base, stride: storage.stride, maxEntries: map.maxEntries };
+  }
+
+  /** Lookups in LRU maps note the use, those in per-CPU maps depend on the CPU: they stay with the kernel. */
+  #hashAt(offset: number): InlineHash | null {
+    const map = this.#kernel.mapAt(offset);
+    const storage = map?.storage;
+    if (map === null || storage?.kind !== "hash" || storage.cpuStride !== 0 || storage.lru) return null;
+    return { buckets: storage.buckets, mask: storage.mask, keySize: map.keySize, valueOffset: storage.valueOffset };
+  }
+
+  /** Runs a function to its end; its result is in r0 of `frame`. What it used, in instructions (about). */
+  run(task: Task, frame: VmFrame): number {
+    const kernel = this.#kernel;
+    const before = this.#task;
+    const nested = before === task;
+    if (!nested) this.#granted = 0;
+    this.#task = task;
+    const from = this.#granted;
+    frame.span = COMPILED_SPAN;
+    // Compiled code does not tell when it enters a function: the stacks of all that it may call are open.
+    kernel.memory.expose(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
+    const fine = this.#instance(frame.program)?.run(frame) === true;
+    kernel.memory.poison(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
+    this.#task = before;
+    if (!fine && kernel.machine.trap !== null && kernel.state.oops === null) kernel.oops(kernel.machine.trap);
+    return Math.max(1, this.#granted - from);
+  }
+
+  frame(): VmFrame {
+    return this.#kernel.vmFrame(this.#running) as VmFrame;
+  }
+
+  get #running(): Task {
+    return this.#task as Task;
+  }
+
+  get #stopped(): boolean {
+    return this.#kernel.state.oops !== null || this.#kernel.unsupported !== null;
+  }
+
+  /** Does what lies above `depth` on the task's stack of frames. False: everything has stopped. */
+  #finish(task: Task, depth: number): boolean {
+    const kernel = this.#kernel;
+    while (task.frames.length > depth) {
+      if (this.#stopped) return false;
+      if (task.wait !== null) {
+        if (waits(kernel, task.wait)) {
+          deadlock(kernel);
+          kernel.current = task;
+          return false;
+        }
+        task.wait = null;
+      }
+      const top = task.frames[task.frames.length - 1] as OpFrame | VmFrame;
+      if (top.kind === "vm") this.#granted += executeProgram(kernel, task, top, NESTED_FUEL);
+      else OPERATIONS[top.name]?.(kernel, task, top);
+      if (this.#granted > FUEL_PER_RUN) return this.#runaway();
+    }
+    return !this.#stopped;
+  }
+
+  /** As {@link #finish}. Callbacks close the stacks that they used; they are the compiled functions' too. */
+  #finishCall(task: Task, depth: number, frame: VmFrame): boolean {
+    if (task.frames.length <= depth) return !this.#stopped;
+    const done = this.#finish(task, depth);
+    this.#kernel.memory.expose(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
+    return done;
+  }
+
+  #runaway(): false {
+    this.#kernel.oops({
+      what: "runaway",
+      message: `watchdog: soft lockup: the compiled program was ended after ${FUEL_PER_RUN} instructions`,
+      address: null,
+    });
+    return false;
+  }
+
+  helper(frame: VmFrame, id: number): boolean {
+    const task = this.#running;
+    const depth = task.frames.length;
+    callHelper(this.#kernel, task, frame, id);
+    return this.#finishCall(task, depth, frame);
+  }
+
+  kfunc(frame: VmFrame, slot: number): boolean {
+    const task = this.#running;
+    const depth = task.frames.length;
+    callKfunc(this.#kernel, task, frame, slot);
+    return this.#finishCall(task, depth, frame);
+  }
+
+  tailCall(frame: VmFrame): "done" | "missed" | "stop" {
+    const kernel = this.#kernel;
+    const task = this.#running;
+    kernel.atCall = true;
+    const note = noteHelper(kernel, frame, TAIL_CALL);
+    const target = tailCallTarget(kernel, task, frame);
+    setNumber(frame, 0, target === null ? negative("ENOENT") : 0);
+    if (note !== null && kernel.state.oops === null) tellHelper(kernel, note, frame);
+    kernel.atCall = false;
+    if (kernel.state.oops !== null) return "stop";
+    if (target === null) return "missed";
+    target.runs++;
+    const low = frame.lo[1] as number;
+    const high = frame.hi[1] as number;
+    return this.#call(task, frame, () => {
+      const next = pushFunction(kernel, task, target.id, 0);
+      if (next === null) return;
+      next.lo[1] = low;
+      next.hi[1] = high;
+    })
+      ? "done"
+      : "stop";
+  }
+
+  /** Runs the function that `push` begins; its result goes to r0 of `frame`. */
+  #call(task: Task, frame: VmFrame, push: () => void): boolean {
+    const depth = task.frames.length;
+    const result = op("result");
+    task.frames.push(result);
+    push();
+    if (!this.#finish(task, depth + 1)) return false;
+    task.frames.pop();
+    frame.lo[0] = result.data["lo"] as number;
+    frame.hi[0] = result.data["hi"] as number;
+    return true;
+  }
+
+  packetLoad(frame: VmFrame): "done" | "exit" | "stop" {
+    const task = this.#running;
+    const depth = task.frames.length;
+    const pc = frame.pc;
+    task.frames.push(op("result"), frame);
+    legacyPacketLoad(this.#kernel, task, frame);
+    const exits = frame.pc === pc;
+    task.frames.length = depth;
+    return exits ? "exit" : "done";
+  }
+
+  resume(frame: VmFrame): boolean {
+    const task = this.#running;
+    const stack = ((frame.lo[10] as number) >>> 0) - STACK_FRAME_BYTES;
+    if (this.#granted > FUEL_PER_RUN) return this.#runaway();
+    const done = this.#call(task, frame, () => {
+      const copy = makeVmFrame(frame.program, frame.pc, stack);
+      copy.lo.set(frame.lo);
+      copy.hi.set(frame.hi);
+      copy.mayGoto = frame.mayGoto;
+      // Begun already: not to be entered compiled again.
+      copy.executed = 1;
+      task.frames.push(copy);
+    });
+    // The function's stack stays open to the compiled code that it returns to.
+    this.#kernel.memory.expose(stack, STACK_FRAME_BYTES);
+    return done;
+  }
+
+  refuel(): number {
+    if (this.#granted >= FUEL_PER_RUN) {
+      this.#granted = FUEL_PER_RUN + 1;
+      return 0;
+    }
+    this.#granted += FUEL_CHUNK;
+    return FUEL_CHUNK;
+  }
+
+  tells(): boolean {
+    return this.#tells(this.#running);
+  }
+
+  enterFrame(stack: number): boolean {
+    this.#kernel.memory.expose(stack, STACK_FRAME_BYTES);
+    return true;
+  }
+
+  leaveFrame(stack: number): void {
+    this.#kernel.memory.poison(stack, STACK_FRAME_BYTES);
+  }
+
+  /** Small events are still told in this run: the short ways would not tell them. */
+  #tells(task: Task): boolean {
+    return this.#kernel.settings.watch && task.told < TOLD_PER_RUN;
+  }
+
+  mapLookup(frame: VmFrame, map: number, key: number): number {
+    const task = this.#running;
+    if (this.#tells(task)) return this.#asHelper(frame, 1, map, key) >>> 0;
+    const target = this.#kernel.mapAt(map);
+    return target === null ? 0 : lookupForProgram(this.#kernel, target, key, task.cpu < 0 ? 0 : task.cpu);
+  }
+
+  mapUpdate(frame: VmFrame, map: number, key: number, value: number, flags: number): number {
+    const task = this.#running;
+    const kernel = this.#kernel;
+    if (this.#tells(task)) return this.#asHelper(frame, 2, map, key, value, flags);
+    const target = kernel.mapAt(map);
+    if (target === null) return negative("EINVAL");
+    const depth = task.frames.length;
+    const { bytes } = kernel.memory;
+    kernel.atCall = true;
+    const source = { bytes, at: key };
+    const result = updateElement(kernel, task, target, source, { bytes, at: value }, flags, "program");
+    kernel.atCall = false;
+    if (result !== null) return result;
+    this.#finish(task, depth);
+    return frame.lo[0] as number;
+  }
+
+  mapDelete(frame: VmFrame, map: number, key: number): number {
+    const task = this.#running;
+    const kernel = this.#kernel;
+    if (this.#tells(task)) return this.#asHelper(frame, 3, map, key);
+    const target = kernel.mapAt(map);
+    if (target === null) return negative("EINVAL");
+    const depth = task.frames.length;
+    kernel.atCall = true;
+    const result = deleteElement(kernel, task, target, { bytes: kernel.memory.bytes, at: key }, "program");
+    kernel.atCall = false;
+    if (result !== null) return result;
+    this.#finish(task, depth);
+    return frame.lo[0] as number;
+  }
+
+  /** The long way, with registers. */
+  #asHelper(frame: VmFrame, id: number, map: number, key: number, value = 0, flags = 0): number {
+    setPointer(frame, 1, map);
+    setPointer(frame, 2, key);
+    if (id === 2) {
+      setPointer(frame, 3, value);
+      frame.lo[4] = flags;
+      frame.hi[4] = 0;
+    }
+    this.helper(frame, id);
+    return frame.lo[0] as number;
+  }
+}
