@@ -4,6 +4,9 @@ import { loadCase, type RecordedCase } from "./case-program.ts";
 /** How our answer to a case differs from the kernel's. `throws`: the engine failed. */
 export type CaseDifference = "verdict" | "errno" | "error-line" | "processed" | "log" | "throws";
 
+/** A case that takes longer counts as cancelled. */
+const CASE_TIME_MS = 20_000;
+
 export interface CaseResult {
   readonly name: string;
   readonly skipped: boolean;
@@ -21,9 +24,17 @@ export function normaliseLogLine(line: string): string {
   return line
     .replace(/\(18\) (r\d+) = 0xffff8881[0-9a-f]{8}\b/, "(18) $1 = 0xADDR")
     .replace(/\(18\) (r\d+) = 0xffff[89a-f][0-9a-f]{11}\b/, "(18) $1 = 0xADDR")
-    .replace(/verification time \d+ usec/, "verification time T usec")
+    .replace(/verification time \w+ usec/, "verification time T usec")
     .replace(/(call \w+)#\d{4,}/g, "$1#ID")
     .trimEnd();
+}
+
+/** Some records hide the addresses of functions too. */
+function sameLine(expected: string, ours: string | undefined): boolean {
+  if (expected === ours) return true;
+  if (ours === undefined || !expected.includes("0xADDR")) return false;
+  const pattern = expected.split("0xADDR").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${pattern.join("0x(?:[0-9a-f]+|ADDR)")}$`).test(ours);
 }
 
 /** The last line of the message before the statistics, also when both share a line. */
@@ -45,7 +56,12 @@ export function compareCase(recorded: RecordedCase, all: ReadonlyMap<string, Rec
   if (load === null) return { ...base, skipped: true };
   let result: ReturnType<typeof verify>;
   try {
-    result = verify(load.program, load.env, { logLevel: load.logLevel, trace: false });
+    const until = Date.now() + CASE_TIME_MS;
+    result = verify(load.program, load.env, {
+      logLevel: load.logLevel,
+      trace: false,
+      cancelled: () => Date.now() > until,
+    });
   } catch (error) {
     const note = error instanceof Error ? (error.stack ?? error.message) : String(error);
     return { ...base, skipped: false, compared: ["verdict"], differences: ["throws", "verdict"], note };
@@ -56,7 +72,7 @@ export function compareCase(recorded: RecordedCase, all: ReadonlyMap<string, Rec
   const note = result.verdict === "unsupported" ? `not modelled here: ${result.message}` : "";
   if (result.verdict !== recorded.verdict) differences.push("verdict");
   const errno = result.verdict === "reject" ? result.rejection.errno : "0";
-  if (errno !== recorded.errno) differences.push("errno");
+  if (errno !== recorded.errno.replace(/\(.*/, "")) differences.push("errno");
 
   const lines = log.split("\n").map(normaliseLogLine);
   while (lines.at(-1) === "") lines.pop();
@@ -80,7 +96,7 @@ export function compareCase(recorded: RecordedCase, all: ReadonlyMap<string, Rec
     const whole = recorded.log !== undefined;
     while (expected.at(-1) === "") expected.pop();
     const ours = whole ? lines : lines.slice(-expected.length);
-    const at = expected.findIndex((l, i) => l !== ours[i]);
+    const at = expected.findIndex((l, i) => !sameLine(l, ours[i]));
     if (at >= 0 || ours.length !== expected.length) {
       differences.push("log");
       const line = at >= 0 ? at : expected.length;

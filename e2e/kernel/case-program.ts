@@ -89,7 +89,9 @@ export interface CaseLoad {
 
 /** First fd given to a map; fds 0..2 are open files that are no maps. */
 export const FIRST_FD = 1000;
-const kfuncId = (name: string): number => (calls as unknown as CallsHalf).kfuncId?.(name) ?? 0;
+/** BTF id of kernel functions that the playground does not know. */
+const UNKNOWN_KFUNC = 199999;
+const kfuncId = (name: string): number => (calls as unknown as CallsHalf).kfuncId(name) || UNKNOWN_KFUNC;
 
 function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from(hex.match(/../g) ?? [], (b) => parseInt(b, 16));
@@ -109,7 +111,7 @@ function makeMaps(specs: readonly CaseMap[]): VerifierMap[] {
     made.push({
       id: index + 1,
       name: spec.name,
-      type: MAP_TYPES[spec.type],
+      type: MAP_TYPES[(spec.type as string) === "bloom" ? "bloom_filter" : spec.type],
       keySize: spec.key,
       valueSize: spec.value,
       maxEntries: spec.entries,
@@ -172,16 +174,13 @@ export function loadCase(recorded: RecordedCase, all: ReadonlyMap<string, Record
     insns = Array.from({ length: options.insn_cnt }, () => filler);
   }
 
-  const withBtf =
-    !options.no_func_info &&
-    (recorded.btf_func_info ?? (assembled.functions.length > 0 || recorded.log !== undefined || true));
+  const withBtf = !options.no_func_info && (recorded.btf_func_info ?? true);
   const table = new TypeTable();
   let functions: FunctionRecord[] | null = null;
   if (withBtf) {
-    const heads =
-      assembled.functions.length > 0
-        ? assembled.functions
-        : [{ insn: 0, name: "main", linkage: "main" as const, params: null, returnsVoid: false }];
+    const heads = assembled.functions.slice();
+    if (heads[0]?.insn !== 0)
+      heads.unshift({ insn: 0, name: "main", linkage: "main", params: null, returnsVoid: false });
     const ids = new Map<string, number>();
     functions = heads.map((f) => {
       const linkage = f.linkage === "static" ? "static" : "global";
@@ -213,6 +212,7 @@ export function loadCase(recorded: RecordedCase, all: ReadonlyMap<string, Record
       insns,
       btf: withBtf ? table.btf : null,
       functions,
+      ...(options.func_info_rec_size === undefined ? {} : { functionRecordBytes: options.func_info_rec_size }),
       lines: lineInfo,
       kfuncs: assembled.kfuncs,
       dialect: "linux",

@@ -12,7 +12,7 @@ export interface CallsHalf {
 
   /** Registers r1..rN that a helper reads; null for an unknown number (liveness then takes five). */
   helperArgCount(id: number): number | null;
-  kfuncArgCount(name: string): number | null;
+  kfuncArgCount(name: string, program: VerifierProgram): number | null;
   helperName(id: number): string | null;
   /** The helper (kfunc) calls a callback before it returns, or registers one for later. */
   helperCallsBack(id: number): "sync" | "async" | null;

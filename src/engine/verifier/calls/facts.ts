@@ -3,7 +3,7 @@ import { helperById } from "../../abi/helpers.ts";
 import { PROG_TYPES } from "../../abi/types.ts";
 import type { VerifierProgram } from "../types.ts";
 import { helperCallbackKind } from "./callbacks.ts";
-import { kfuncByName } from "./kfuncs.ts";
+import { isKfuncOffered, kfuncByName } from "./kfuncs.ts";
 
 /** Helpers that the JIT inlines without touching r1..r5: spills around them may go. */
 const FASTCALL_HELPERS: ReadonlySet<string> = new Set([
@@ -17,12 +17,13 @@ export function helperArgCount(id: number): number | null {
   return helperById(id)?.args.length ?? null;
 }
 
-export function kfuncArgCount(name: string): number | null {
-  return kfuncByName(name)?.args.length ?? null;
+export function kfuncArgCount(name: string, program: VerifierProgram): number | null {
+  const kfunc = kfuncByName(name);
+  return kfunc !== undefined && isKfuncOffered(kfunc, program.type) ? kfunc.args.length : null;
 }
 
 export function helperName(id: number): string | null {
-  return helperById(id)?.name ?? null;
+  return id === 0 ? "bpf_unspec" : (helperById(id)?.name ?? null);
 }
 
 export function helperCallsBack(id: number): "sync" | "async" | null {

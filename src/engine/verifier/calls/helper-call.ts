@@ -131,12 +131,17 @@ function isAllowed(walk: Walk, helper: Helper): boolean {
 function noteMapOfCall(walk: Walk, call: HelperCall): boolean {
   const { helper, map } = call;
   if (!NOTES_MAP.has(helper.name)) return true;
-  if (map !== null && CHANGES_MAP.has(helper.name) && (map.flags & BPF_F_RDONLY_PROG) !== 0) {
+  if (map !== null && CHANGES_MAP.has(helper.name) && isReadOnly(map)) {
     return walk.reject("EACCES", "write into map forbidden", "map-read-only");
   }
   const fact = walk.facts[call.at]!;
   if (map !== null) fact.map = fact.map === null || sameMap(fact.map, map) ? map : "many";
   return helper.name !== "bpf_tail_call" || noteTailCallKey(walk, call);
+}
+
+/** Device maps hand out pointers into the kernel, so they are read-only for programs without having been asked. */
+function isReadOnly(map: VerifierMap): boolean {
+  return (map.flags & BPF_F_RDONLY_PROG) !== 0 || map.type === MAP_TYPES.devmap || map.type === MAP_TYPES.devmap_hash;
 }
 
 function sameMap(noted: VerifierMap | "many", map: VerifierMap): boolean {

@@ -18,6 +18,7 @@ import {
 import type { Walk } from "../state.ts";
 import type { VerifierProgram } from "../types.ts";
 import { typeOf } from "./reg-kinds.ts";
+import { readsPlainNumber } from "./typed-access.ts";
 
 /** Larger sizes count as unbounded. */
 const MAX_VARIABLE_SIZE = 2 ** 29;
@@ -81,7 +82,10 @@ export function checkHelperMemory(
     case PTR_TO_BUF:
       return walk.unsupported("buffers of iterator programs");
     case PTR_TO_BTF_ID:
-      return walk.unsupported(`memory of the kernel structure ${reg.btfName} as a helper's argument`);
+      return (
+        (!write && readsPlainNumber(reg.btfName, reg.off, size)) ||
+        walk.unsupported(`memory of the kernel structure ${reg.btfName} as a helper's argument`)
+      );
     case PTR_TO_CTX:
       if (!contextIsPlain(walk.program)) break;
       if (size === 0) {

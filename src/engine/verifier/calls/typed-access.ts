@@ -33,10 +33,19 @@ const NOT_COMMON_END = 24;
 const TCP_COUNTERS: ReadonlySet<number> = new Set([80, 88]);
 
 /**
- * Kernel structures of which loads are modelled: the bytes from the start that hold plain numbers. Other fields depend on the
- * kernel's build and lead to further structures.
+ * Kernel structures of which accesses are modelled: where plain numbers lie, as [start, end). Other fields depend on the kernel's build and
+ * lead to further structures.
  */
-const PLAIN_BYTES: Readonly<Record<string, number>> = { task_struct: 24 };
+const PLAIN_NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
+  task_struct: [0, 24],
+  sk_buff: [112, 126],
+};
+
+/** Whether a read of these bytes of a kernel structure is known to yield a number. */
+export function readsPlainNumber(struct: string, off: number, size: number): boolean {
+  const range = PLAIN_NUMBERS[struct];
+  return range !== undefined && off >= range[0] && off + size <= range[1];
+}
 
 function sockAllows(off: number, size: number): boolean {
   if (off < 0 || off >= SOCK_BYTES || off % size !== 0) return false;
@@ -100,9 +109,7 @@ function accessStruct(walk: Walk, reg: Reg, regno: number, off: number, size: nu
     return null;
   }
   if (!walk.checkUnmodifiedPointer(reg, regno, true)) return null;
-  const at = off + reg.off;
-  const plain = PLAIN_BYTES[reg.btfName] ?? 0;
-  if (at >= 0 && at + size <= plain) return unknownOfSize(size);
+  if (readsPlainNumber(reg.btfName, off + reg.off, size)) return unknownOfSize(size);
   walk.unsupported(`loads from the kernel structure ${reg.btfName}`);
   return null;
 }

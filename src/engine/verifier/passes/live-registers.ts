@@ -1,3 +1,4 @@
+import { helperById, isHelperOffered } from "../../abi/helpers.ts";
 import type { Instruction } from "../../isa/instruction.ts";
 import {
   BPF_ALU,
@@ -86,10 +87,14 @@ function usesAndDefs(program: VerifierProgram, at: number): number {
 
 function callUses(program: VerifierProgram, insn: Instruction, at: number): number {
   let count: number | null = null;
-  if (insn.src === BPF_HELPER_CALL) count = calls.helperArgCount(insn.imm);
-  else if (insn.src === BPF_PSEUDO_KFUNC_CALL) {
+  if (insn.src === BPF_HELPER_CALL) {
+    const helper = helperById(insn.imm);
+    // A helper that the program type does not have counts as unknown.
+    if (helper !== undefined && isHelperOffered(helper, program.type)) count = calls.helperArgCount(insn.imm);
+  }
+  if (insn.src === BPF_PSEUDO_KFUNC_CALL) {
     const name = program.kfuncs.get(at);
-    count = name === undefined ? null : calls.kfuncArgCount(name);
+    count = name === undefined ? null : calls.kfuncArgCount(name, program);
   }
   return ((1 << ((count ?? 5) + 1)) - 1) & ~1;
 }

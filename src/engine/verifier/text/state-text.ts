@@ -84,7 +84,8 @@ function slotText(frame: Frame, k: number): { text: string; skip: number; at: nu
       const parts: string[] = [];
       if (object.id !== 0) parts.push(`id=${object.id}`);
       if (object.refId !== 0) parts.push(`ref_id=${object.refId}`);
-      if (object.id !== 0) parts.push(`dynptr_id=${object.id}`);
+      // The kernel prints its mark of the first slot under this name, which is always 1.
+      parts.push("dynptr_id=1");
       return { text: `dynptr_${object.dynptr}(${parts.join(",")})`, skip: main - k, at: main };
     }
     case STACK_ITER: {
