@@ -154,7 +154,7 @@ function formatJump(insn: Instruction, at: number, names: FormatNames): string {
     if (opcode === BPF_JMP32) return `gotol pc${signed(imm)}`;
   }
   if (op === BPF_EXIT && opcode === (BPF_JMP | BPF_EXIT)) return "exit";
-  if (op === BPF_JCOND && opcode === (BPF_JMP | BPF_JCOND)) return `may_goto pc${signed(off)}`;
+  if (op === BPF_JCOND && opcode === (BPF_JMP | BPF_JCOND) && src === 0) return `may_goto pc${signed(off)}`;
   const letter = wide ? "r" : "w";
   const right = opcode & BPF_X ? `${letter}${src}` : hexImm(imm);
   return `if ${letter}${dst} ${JUMP_OPERATORS[op >> 4] ?? "(null)"} ${right} goto pc${signed(off)}`;

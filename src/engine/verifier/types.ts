@@ -37,6 +37,8 @@ export interface VerifierProgram {
   readonly btf: Btf | null;
   /** func_info; null when not given. */
   readonly functions: readonly FunctionRecord[] | null;
+  /** Bytes of a func_info record as loaded; absent: 8, as everybody loads them. */
+  readonly functionRecordBytes?: number;
   /** line_info; null when not given. */
   readonly lines: readonly LineRecord[] | null;
   /** kfunc calls by slot, since BTF ids of a kernel are its own. */

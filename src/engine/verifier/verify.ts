@@ -1,11 +1,12 @@
 import { BPF_F_SLEEPABLE } from "../abi/types.ts";
 import { typeAt } from "../btf/layout.ts";
+import { BPF_PSEUDO_KFUNC_CALL, CALL } from "../isa/opcodes.ts";
 import { calls } from "./calls-half.ts";
 import { checkControlFlow, postOrder } from "./passes/control-flow.ts";
 import { type ResolvedMaps, resolveOperands } from "./passes/encoding.ts";
 import { InsnText } from "./passes/insn-text.ts";
 import { liveRegisters, loopComponents } from "./passes/live-registers.ts";
-import type { PassFailure } from "./passes/outcome.ts";
+import { failure, type PassFailure } from "./passes/outcome.ts";
 import { checkFunctionRecords, checkProgramInfo } from "./passes/program-info.ts";
 import { checkStackDepth } from "./passes/stack-depth.ts";
 import { checkJumpRanges, findSubprograms } from "./passes/subprograms.ts";
@@ -118,6 +119,18 @@ class Verification {
     if (walked === "ended") return this.ended();
     const tooDeep = checkStackDepth(program, this.subprograms, subprogramOf);
     if (tooDeep) return this.refuse(tooDeep);
+    const live = program.insns.findIndex(
+      (insn, i) =>
+        facts[i]!.reached &&
+        insn.opcode === CALL &&
+        insn.src === BPF_PSEUDO_KFUNC_CALL &&
+        insn.imm === 0 &&
+        !program.kfuncs.has(i),
+    );
+    if (live >= 0)
+      return this.refuse(
+        failure("EINVAL", "invalid kernel function call not eliminated in verifier pass", "kfunc-unknown", live),
+      );
     return this.accept(walker, maps);
   }
 

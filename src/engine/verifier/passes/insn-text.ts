@@ -31,9 +31,10 @@ export class InsnText {
       call: (insn, at) => {
         if (insn.src === BPF_PSEUDO_KFUNC_CALL) {
           const name = this.program.kfuncs.get(at);
-          if (name === undefined) return insn.imm === 0 ? "<invalid>#0" : `kernel-function#${insn.imm}`;
+          if (name === undefined) return `#${insn.imm}`;
           return `${name}#${insn.imm === 0 ? calls.kfuncId(name) : insn.imm}`;
         }
+        if (insn.src === 0 && insn.imm === 0) return "bpf_unspec#0";
         const name = insn.src === 0 ? (calls.helperName(insn.imm) ?? "unknown") : "unknown";
         return `${name}#${insn.imm}`;
       },
@@ -54,7 +55,9 @@ export class InsnText {
     if (text === undefined) {
       const insn = this.program.insns[index]!;
       const code = insn.opcode.toString(16).padStart(2, "0");
-      text = `(${code}) ${formatInstruction(insn, this.program.insns[index + 1], index, this.names)}`;
+      const body = formatInstruction(insn, this.program.insns[index + 1], index, this.names);
+      // What has no meaning is printed without its opcode in front.
+      text = body.startsWith("BUG_") ? body : `(${code}) ${body}`;
       this.cache[index] = text;
     }
     return text;

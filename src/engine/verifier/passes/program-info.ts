@@ -8,6 +8,9 @@ import type { FunctionMarks } from "./subprograms.ts";
 export function checkFunctionRecords(program: VerifierProgram): PassFailure | null {
   const records = program.functions;
   if (records === null) return null;
+  const bytes = program.functionRecordBytes ?? 8;
+  if (bytes < 8 || bytes > 252 || bytes % 4 !== 0)
+    return failure("EINVAL", `invalid func info rec size ${bytes}`, "func-info", null);
   let previous = 0;
   for (let i = 0; i < records.length; i++) {
     const { insn, type } = records[i]!;

@@ -93,10 +93,9 @@ export function opposite(op: number): number {
 
 const isPacket = (type: number): boolean => type === PTR_TO_PACKET || type === PTR_TO_PACKET_META;
 
-/** What the values of both operands decide; `same`: they are one register. */
-export function decide(a: Reg, b: Reg, op: number, is32: boolean, same: boolean): Decision {
+/** What the values of both operands decide. That both may be one register is not looked at, as on Linux 6.18.44. */
+export function decide(a: Reg, b: Reg, op: number, is32: boolean): Decision {
   if (a.type === SCALAR_VALUE && b.type === SCALAR_VALUE) {
-    if (same) return decideSame(a.scalar, op, is32);
     return is32 ? decide32(a.scalar, b.scalar, op) : decide64(a.scalar, b.scalar, op);
   }
   if (is32) return null;
@@ -150,30 +149,6 @@ function decidePacket(a: Reg, b: Reg, op: number): Decision {
       return packet.range === BEYOND_PKT_END || packet.range === AT_PKT_END ? relation === BPF_JGE : null;
     default:
       return null;
-  }
-}
-
-function decideSame(s: Scalar, op: number, is32: boolean): Decision {
-  switch (op) {
-    case BPF_JEQ:
-    case BPF_JGE:
-    case BPF_JLE:
-    case BPF_JSGE:
-    case BPF_JSLE:
-      return true;
-    case BPF_JNE:
-    case BPF_JGT:
-    case BPF_JLT:
-    case BPF_JSGT:
-    case BPF_JSLT:
-      return false;
-    default:
-      if (is32) {
-        if (s.isConst32) return s.vLo !== 0;
-        return s.s32min <= 0 && s.s32max >= 0 ? null : true;
-      }
-      if (s.isConst) return (s.vLo | s.vHi) !== 0;
-      return !slt(0, 0, s.sminHi, s.sminLo) && s.smaxHi >= 0 ? null : true;
   }
 }
 

@@ -10,6 +10,11 @@ export function stepProgramCall(w: Walker, insn: Instruction): boolean {
   const callee = w.subprograms[w.tables.subprogramOf[target]!]!;
   if (callee.index === 0 || callee.linkage === "global") {
     if (!calls.checkGlobalCallArgs(w, callee)) return false;
+    w.note(`Func#${callee.index} ('${callee.name}') is global and assumed valid.`);
+    if (callee.changesPacketData) w.clearPacketPointers();
+    callee.called = true;
+    w.clobberCallerSaved();
+    w.setReg(0, REG_UNKNOWN);
     w.insnIdx = at + 1;
     return true;
   }

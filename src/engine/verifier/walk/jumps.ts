@@ -63,7 +63,7 @@ export function stepConditional(w: Walker, insn: Instruction): boolean {
 
   const same = fromRegister && src === dst;
   const at = w.insnIdx;
-  const taken = decide(a, b, op, is32, same);
+  const taken = decide(a, b, op, is32);
   if (taken !== null) {
     if (a.type === SCALAR_VALUE && !w.markPrecise(dst)) return false;
     if (fromRegister && b.type === SCALAR_VALUE && !w.markPrecise(src)) return false;
@@ -81,11 +81,11 @@ export function stepConditional(w: Walker, insn: Instruction): boolean {
   const other = w.pushPending(at + off + 1, at, "branch");
   if (other === null) return false;
   const here = w.state;
-  if (a.type === SCALAR_VALUE && b.type === SCALAR_VALUE && !same) {
+  if (a.type === SCALAR_VALUE && b.type === SCALAR_VALUE) {
     const taken1 = a.scalar.copy();
-    const taken2 = b.scalar.copy();
+    const taken2 = same ? taken1 : b.scalar.copy();
     const fall1 = a.scalar.copy();
-    const fall2 = b.scalar.copy();
+    const fall2 = same ? fall1 : b.scalar.copy();
     refine(fall1, fall2, opposite(op), is32);
     refine(taken1, taken2, op, is32);
     // Collecting groups may have taken a register out of its own.

@@ -1,16 +1,7 @@
 import type { Instruction } from "../../isa/instruction.ts";
 import { BPF_MEM, BPF_ST, CLASS_MASK, MODE_MASK } from "../../isa/opcodes.ts";
 import { calls } from "../calls-half.ts";
-import {
-  constReg,
-  PTR_TO_STACK,
-  REG_NOT_INIT,
-  REG_UNKNOWN,
-  REG_ZERO,
-  type Reg,
-  SCALAR_VALUE,
-  stackReg,
-} from "../register.ts";
+import { constReg, PTR_TO_STACK, REG_UNKNOWN, REG_ZERO, type Reg, SCALAR_VALUE, stackReg } from "../register.ts";
 import { Slot, STACK_INVALID, STACK_MISC, STACK_SPILL, STACK_ZERO, setByte } from "../stack.ts";
 import type { Frame } from "../state.ts";
 import { bitsInMessage } from "../text/number-text.ts";
@@ -190,8 +181,9 @@ export function storeVariable(w: Walker, regno: number, off: number, size: numbe
     }
     const kind = zero && before === STACK_ZERO ? STACK_ZERO : STACK_MISC;
     if (kind === STACK_ZERO) keptZero = true;
-    const types = setByte(slot.types, b, kind);
-    frame.setSlot(k, new Slot(types, (types & 0xf) === STACK_SPILL ? REG_NOT_INIT : null));
+    // A spill that is hit is lost as a whole.
+    const kept = slot.spill === null ? slot.types : scrub(slot.types);
+    frame.setSlot(k, new Slot(setByte(kept, b, kind)));
   }
   return !keptZero || reg === null || w.markPrecise(value);
 }
@@ -211,13 +203,8 @@ export function loadFixed(w: Walker, frame: Frame, off: number, size: number, fo
   if (spill !== null) {
     const spillSize = slot.spillSize;
     if (size === 8 && spillSize === 8) {
-      let reg = spill;
-      if (forValue) {
-        reg = withIdForCopy(w, spill);
-        if (reg !== spill) frame.setSlot(k, new Slot(slot.types, reg));
-      }
       w.pushHistory(access, null);
-      return reg;
+      return spill;
     }
     if (spill.type !== SCALAR_VALUE) {
       w.printSourceLine(w.insnIdx);

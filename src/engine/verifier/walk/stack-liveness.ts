@@ -132,6 +132,11 @@ export class StackLiveness {
 
   /** The instruction has been processed: its overwritten slots are settled. `state` is that before it. */
   commit(instance: Instance, insn: number): void {
+    // A call or return of a function of the program leaves the chain: the call's sets come from its callee.
+    if (this.current === instance) this.settle(instance, insn);
+  }
+
+  private settle(instance: Instance, insn: number): void {
     const at = insn - instance.subprogram.start;
     const seen = instance.writeSeen[at] !== 0;
     if (!this.anyWritten && seen && instance.frames.every((f) => f === null)) return;
@@ -208,7 +213,7 @@ export class StackLiveness {
       this.anyWritten = true;
       this.addRead(outer, f, callsite, masks.liveLo, masks.liveHi);
     }
-    this.commit(outer, callsite);
+    this.settle(outer, callsite);
   }
 
   private updateInsn(instance: Instance, frameno: number, at: number): boolean {

@@ -353,6 +353,12 @@ function stepCall(w: Walker, insn: Instruction): StepResult {
     return "go-on";
   }
   if (src === BPF_PSEUDO_KFUNC_CALL) {
+    if (insn.imm === 0 && w.program.kfuncs.get(at) === undefined) {
+      // Promised to be dead: refused after the walk if it was not.
+      w.touchedRegs |= 1;
+      w.insnIdx = at + 1;
+      return "go-on";
+    }
     if (!calls.checkKfuncCall(w, insn, at)) return "rejected";
     if (w.program.kfuncs.get(at) === "bpf_throw")
       return calls.checkResourceLeaks(w, "bpf_throw") ? "path-end" : "rejected";
