@@ -221,7 +221,7 @@ export function loadCase(recorded: RecordedCase, all: ReadonlyMap<string, Record
       mapByFd: (fd) => maps[fd - FIRST_FD] ?? (fd >= 0 && fd <= 2 ? "EINVAL" : "EBADF"),
       cpus: 2,
     },
-    logLevel: options.log_level ?? 2,
+    logLevel: options.log_level ?? (recorded.log_tail === undefined ? 2 : 1),
     maps,
   };
 }
