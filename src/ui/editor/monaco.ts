@@ -87,18 +87,26 @@ const TOKEN_COLOURS: Record<Exclude<TokenClass, "">, string> = {
   timer: "--timer",
 };
 
-/** Value of a token of tokens.css (`light-dark(#a, #b)`) for one scheme. */
-function colour(styles: CSSStyleDeclaration, name: string, dark: boolean): string {
-  const text = styles.getPropertyValue(name).trim();
-  const both = /light-dark\(\s*([^,]+),\s*([^)]+)\)/.exec(text);
-  return (both ? (dark ? both[2] : both[1]) : text)?.trim() ?? "#000000";
+/** Reads the page's colours as `#rrggbb`, however the style sheet spells them. */
+function colourReader(dark: boolean): { of: (name: string) => string; done: () => void } {
+  const probe = document.createElement("div");
+  probe.style.colorScheme = dark ? "dark" : "light";
+  probe.hidden = true;
+  document.body.append(probe);
+  return {
+    of(name) {
+      probe.style.color = `var(${name})`;
+      const parts = /(\d+)\D+(\d+)\D+(\d+)/.exec(getComputedStyle(probe).color)?.slice(1) ?? ["0", "0", "0"];
+      return `#${parts.map((part) => Number(part).toString(16).padStart(2, "0")).join("")}`;
+    },
+    done: () => probe.remove(),
+  };
 }
 
 /** Themes made of the page's own tokens. */
 export function defineThemes(): void {
-  const styles = getComputedStyle(document.documentElement);
   for (const dark of [false, true]) {
-    const of = (name: string) => colour(styles, name, dark);
+    const { of, done } = colourReader(dark);
     monaco.editor.defineTheme(dark ? "page-dark" : "page-light", {
       base: dark ? "vs-dark" : "vs",
       inherit: false,
@@ -154,5 +162,6 @@ export function defineThemes(): void {
         "widget.shadow": dark ? "#00000080" : "#1419231a",
       },
     });
+    done();
   }
 }
