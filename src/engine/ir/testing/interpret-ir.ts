@@ -219,9 +219,9 @@ export class IrInterpreter {
         this.place(new Uint8Array(Number(c)).fill(Number(b)), a);
         return 0n;
       case "umin":
-        return a < b ? a : b;
+        return lesser(a, b);
       case "umax":
-        return a > b ? a : b;
+        return lesser(a, b) === a ? b : a;
       case "smin":
         return s(a) < s(b) ? a : b;
       case "smax":
@@ -245,7 +245,7 @@ export class IrInterpreter {
         return base === "fshl" ? wrap((joined << n) >> BigInt(w)) : wrap(joined >> n);
       }
       case "uadd.sat":
-        return a + b > wrap(-1n) ? wrap(-1n) : a + b;
+        return lesser(a + b, wrap(-1n));
       case "usub.sat":
         return a > b ? a - b : 0n;
       case "sadd.sat":
@@ -350,4 +350,10 @@ function compare(predicate: string, a: bigint, b: bigint, w: number): boolean {
     default:
       return x <= y;
   }
+}
+
+/** Math.min does not take bigint. */
+function lesser(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
 }
