@@ -26,7 +26,7 @@ import type {
 import { walkFunction } from "./walk/run.ts";
 import { TraceRecorder } from "./walk/trace.ts";
 import { Walker } from "./walk/walker.ts";
-import { translate } from "./xlated.ts";
+import { xlatedOf } from "./xlated/xlated.ts";
 
 const MAX_INSNS = 1_000_000;
 const NO_STATS: VerifierStats = { insnsProcessed: 0, maxStatesPerInsn: 0, totalStates: 0, peakStates: 0 };
@@ -239,7 +239,7 @@ class Verification {
       maps: maps.used.map((m) => m.id),
       reached: walker.facts.map((f) => f.reached),
       stats: this.stats,
-      xlated: () => translate(walker),
+      xlated: () => xlatedOf({ program, subprograms: this.subprograms, facts: walker.facts, maps: maps.bySlot }),
     } as unknown as VerifiedProgram;
     return {
       verdict: "accept",

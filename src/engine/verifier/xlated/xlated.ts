@@ -40,7 +40,7 @@ export interface XlatedInput {
   readonly subprograms: readonly Subprogram[];
   readonly facts: readonly InsnFacts[];
   /** Maps by the first slot of the load that names them. */
-  readonly maps: ReadonlyMap<number, VerifierMap>;
+  readonly maps: readonly (VerifierMap | null)[];
 }
 
 const LOOP_SAVES = 24;
@@ -122,8 +122,8 @@ function readProgram(input: XlatedInput): { list: OpList; opAt: Map<number, Op> 
 /** What a two-slot load of a map shows: `map[id:7]`, `map[id:7][0]+8`. */
 function labelOf(input: XlatedInput, insn: Instruction, at: number): string | null {
   if (!isLdImm64(insn)) return null;
-  const map = input.maps.get(at);
-  if (map === undefined) return null;
+  const map = input.maps[at] ?? null;
+  if (map === null) return null;
   switch (insn.src) {
     case BPF_PSEUDO_MAP_FD:
     case BPF_PSEUDO_MAP_IDX:
