@@ -158,7 +158,13 @@ export class Playground {
     this.store.setState((s) => ({
       source: { ...source, file, dirty, saved: s.source.saved === "off" ? "off" : "saved" },
       view: { ...s.view, selectedNode: null, selectedInsn: null, cursorLine: null, banner: null },
+      // What ran before belongs to other work.
+      run: { ...NO_RUN, speed: s.run.speed },
+      build: { ...s.build, report: null, object: null, runningOlder: false },
+      verifier: null,
     }));
+    this.#shown = -1;
+    this.#ask({ kind: "pause" });
     // What follows is another piece of work: it must not take the place of the one before among the drafts.
     this.#drafts = new Drafts(this.#host.storage, `${this.#host.visit}.${++this.#draftNumber}`);
   }
