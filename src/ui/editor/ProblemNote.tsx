@@ -1,6 +1,6 @@
 import type { PlaygroundActions } from "../../store/types.ts";
 import { Icon } from "../controls/Icon.tsx";
-import { useActions, useReadState } from "../shell/context.tsx";
+import { useActions, usePlayground, useReadState } from "../shell/context.tsx";
 import type { Problem } from "./problems.ts";
 
 /** The source with a fix inserted before its line. */
@@ -35,12 +35,29 @@ export function Words({ text }: { readonly text: string }) {
   );
 }
 
+/** Offers to see what the refused program would have broken. */
+export function RunUnverified() {
+  const on = usePlayground((s) => s.source.settings.unverified);
+  const actions = useActions();
+  if (on) return null;
+  return (
+    <button
+      type="button"
+      className="mini"
+      title="Loads it all the same, with every access checked as it happens"
+      onClick={() => actions.changeSettings({ unverified: true })}
+    >
+      Run unverified
+    </button>
+  );
+}
+
 /** The note below a line: cause in plain words, the kernel's own line, errno at the right, actions. */
 export function ProblemNote({ problem }: { readonly problem: Problem }) {
   const actions = useActions();
   const read = useReadState();
   const fix = problem.explanation?.fix ?? null;
-  const last = problem.explanation?.causes.at(-2) ?? problem.explanation?.causes.at(-1);
+  const last = problem.explanation?.causes.at(-1);
   const edit = fix?.edit ?? null;
   return (
     <div className={problem.kind === "warning" || problem.kind === "unsupported" ? "ann plain" : "ann"} role="note">
@@ -52,7 +69,7 @@ export function ProblemNote({ problem }: { readonly problem: Problem }) {
       </div>
       {last ? (
         <div>
-          {last.line ? `Line ${last.line}: ` : ""}
+          {last.line && last.line !== problem.line ? `Line ${last.line}: ` : ""}
           <Words text={last.text} />
         </div>
       ) : null}
@@ -74,6 +91,7 @@ export function ProblemNote({ problem }: { readonly problem: Problem }) {
               Show the path
             </button>
           ) : null}
+          {problem.kind === "refused" && problem.program ? <RunUnverified /> : null}
         </div>
       ) : null}
     </div>

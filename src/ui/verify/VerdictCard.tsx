@@ -1,7 +1,7 @@
 import { Icon } from "../controls/Icon.tsx";
 import { Empty } from "../controls/Panel.tsx";
 import { useProblems } from "../editor/EditorPanel.tsx";
-import { Words, withFix } from "../editor/ProblemNote.tsx";
+import { RunUnverified, Words, withFix } from "../editor/ProblemNote.tsx";
 import { lineOfInsn } from "../editor/problems.ts";
 import { useActions, usePlayground, useReadState } from "../shell/context.tsx";
 import { useEditorPort } from "../shell/editor-port.tsx";
@@ -124,7 +124,7 @@ export function VerdictCard() {
         {explanation?.fix ? (
           <>
             <p className="t3 fixlab">
-              {explanation.fix.text}
+              <Words text={explanation.fix.text} />
               {edit ? `, before line ${edit.line}` : ""}
             </p>
             {edit ? (
@@ -147,6 +147,11 @@ export function VerdictCard() {
               </div>
             ) : null}
           </>
+        ) : null}
+        {refused ? (
+          <div className="row unv">
+            <RunUnverified />
+          </div>
         ) : null}
       </div>
     </section>
