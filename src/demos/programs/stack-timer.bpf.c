@@ -6,6 +6,7 @@
 
 static int timer_cb(void *elem)
 {
+    *(volatile int *)elem += 1;
     return 0;
 }
 

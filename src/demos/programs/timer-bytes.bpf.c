@@ -1,5 +1,5 @@
 /* The 8 bytes of a timer hold a kernel pointer. A program may neither read nor write them; the verifier sees to that
- * as it does for bpf_spin_lock. Run unverified, this program overwrites the pointer, and the kernel follows it. */
+ * as it does for bpf_spin_lock. Run unverified, this program copies the pointer to where user space can read it. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_timer_rfc.h>

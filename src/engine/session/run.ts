@@ -1,6 +1,6 @@
 import type { Errno } from "../abi/errno.ts";
 import { InternalError } from "../base/errors.ts";
-import type { Kernel, KernelEvent, RunStatus, Task } from "../kernel/api.ts";
+import type { Kernel, KernelEvent, Task } from "../kernel/api.ts";
 import type { CollectionSpec } from "../loader/spec.ts";
 import { Recording } from "../recording/recording.ts";
 import { parseCommand } from "../script/parse-script.ts";
@@ -213,11 +213,7 @@ export class Run {
     this.#settledAt = -1;
     const status = this.kernel.advanceTo(target, fuel);
     if (status === "done") this.#settledAt = target;
-    return this.#worked(status);
-  }
-
-  #worked(status: RunStatus): TickResult {
-    return status === "oops" || status === "unsupported" ? "over" : "worked";
+    return "worked";
   }
 
   #giveInput(input: LiveInput, fuel: number): TickResult {
@@ -280,10 +276,10 @@ export class Run {
         const message = `watchdog: soft lockup: ${action.line.text} has run ${action.spent} instructions without end`;
         this.kernel.oops({ what: "runaway", message, address: null });
         this.kernel.current = null;
-        return "over";
+        return "worked";
       }
     }
-    if (status !== "done") return this.#worked(status);
+    if (status !== "done") return "worked";
     this.#pop();
     const result = task.result ?? { retval: -1, errno: "EINTR" as const };
     const { outcome, names } = concludeCall(action.line, result, this.#world(action.process));

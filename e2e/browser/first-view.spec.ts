@@ -1,0 +1,58 @@
+import { expect, test } from "@playwright/test";
+import { Visitor } from "./support/playground.ts";
+
+test("opens the page and sees the timer fire", async ({ page }) => {
+  const visitor = new Visitor(page);
+  await visitor.open();
+  await expect(visitor.source()).toContainText("bpf_timer_init");
+  await expect(visitor.map("hmap")).toContainText("123");
+  await expect(visitor.events()).toContainText("timer_cb starts");
+  await expect(visitor.map("hmap")).toContainText("124");
+  await expect(page.getByRole("group", { name: /^Reference graph/ })).toContainText("bpf_timer_test");
+  await expect(visitor.status()).toContainText("Accepted");
+  expect(visitor.faults).toEqual([]);
+});
+
+test("sees the first demo run before the compiler has arrived", async ({ page }) => {
+  const visitor = new Visitor(page);
+  await page.route("**/clang/**", () => {});
+  await visitor.open();
+  await expect(visitor.events()).toContainText("timer_cb starts");
+  await expect(visitor.map("hmap")).toContainText("124");
+});
+
+test("pauses, steps an event back and forth, and runs on", async ({ page }) => {
+  const visitor = new Visitor(page);
+  await visitor.open();
+  await expect(visitor.map("hmap")).toContainText("124");
+  await visitor.pause();
+  await expect(page.getByRole("button", { name: "Run", exact: true }).first()).toBeVisible();
+  const paused = await visitor.now();
+  await page.waitForTimeout(300);
+  expect(await visitor.now()).toBe(paused);
+  await page.getByRole("button", { name: /^Previous expiry/ }).click();
+  await expect.poll(() => visitor.now()).toBeLessThan(paused);
+  await page.getByRole("button", { name: /^One event back/ }).click();
+  await expect(visitor.map("hmap")).toContainText("123");
+  await page.getByRole("button", { name: /^Next expiry/ }).click();
+  await expect.poll(() => visitor.now()).toBe(16);
+  await page.getByRole("button", { name: "Run", exact: true }).first().click();
+  await expect(visitor.map("hmap")).toContainText("125");
+  expect(visitor.faults).toEqual([]);
+});
+
+test("goes through every demo", async ({ page }) => {
+  const visitor = new Visitor(page);
+  await visitor.open();
+  await page.getByRole("button", { name: /^Demo/ }).click();
+  const titles = await page.getByRole("menuitemradio").or(page.getByRole("option")).allInnerTexts();
+  await page.keyboard.press("Escape");
+  expect(titles.length).toBeGreaterThanOrEqual(12);
+  for (const title of titles) {
+    const name = (title.split("\n")[0] as string).trim();
+    await visitor.chooseDemo(name);
+    await expect(page.getByRole("button", { name: /^Demo/ })).toContainText(name);
+    await expect(visitor.status()).toContainText(/Accepted|Rejected/);
+  }
+  expect(visitor.faults).toEqual([]);
+});

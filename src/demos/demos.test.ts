@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { buildObject as compileFile } from "../cli/build-file.ts";
+import { type BuiltObject, buildObject, startRun } from "../engine/session/session.ts";
+import { type BuildReport, DEFAULT_SETTINGS, type SessionSettings } from "../engine/session/types.ts";
+import { demosFrom } from "./index.ts";
+
+const PROGRAMS = path.join(import.meta.dirname, "programs");
+const demos = demosFrom((file) => readFileSync(path.join(PROGRAMS, file), "utf8"));
+const objects = new Map<string, Uint8Array>();
+
+/** What Linux 6.18 says of the programs that it refuses, for those of its own dialect; for the others what our rules say. */
+const REFUSALS: Record<string, { readonly errno: string; readonly line: RegExp }> = {
+  "stack-timer": { errno: "EACCES", line: /R1 type=fp expected=map_value/ },
+  "stack-lock": { errno: "EACCES", line: /R1 type=fp expected=map_value/ },
+  "timer-bytes": { errno: "EACCES", line: /bpf_timer cannot be accessed directly by load\/store/ },
+};
+
+beforeAll(async () => {
+  for (const file of new Set(demos.map((d) => d.file))) {
+    const built = await compileFile(path.join(PROGRAMS, file));
+    if (!built.ok) throw new Error(`${file}: ${built.message}`);
+    objects.set(file, built.object);
+  }
+});
+
+function build(file: string, settings: SessionSettings): { readonly report: BuildReport; readonly built: BuiltObject } {
+  const object = objects.get(file) as Uint8Array;
+  const { report, built } = buildObject({ object, name: file.replace(/\.c$/, ".o"), settings, diagnostics: [] });
+  if (built === null) throw new Error(JSON.stringify(report));
+  return { report, built };
+}
+
+describe("demos", () => {
+  it("name every file of the folder", () => {
+    const named = new Set(demos.map((d) => d.file));
+    const there = readdirSync(PROGRAMS).filter((f) => f.endsWith(".bpf.c"));
+    expect([...named].sort()).toEqual(there.sort());
+    expect(new Set(demos.map((d) => d.id)).size).toBe(demos.length);
+  });
+
+  it.each(demos)("$id: the verdict and what the script expects", (demo) => {
+    const settings = { ...DEFAULT_SETTINGS, ...demo.settings };
+    const { report } = build(demo.file, settings);
+    if (!report.ok) throw new Error(report.message);
+    const refused = report.programs.filter((p) => p.verdict !== "accept");
+    if (demo.refused) {
+      const wanted = REFUSALS[demo.id];
+      expect(refused.map((p) => p.errno)).toEqual([wanted?.errno]);
+      expect(refused[0]?.errorLine).toMatch(wanted?.line ?? /never/);
+      expect(refused[0]?.explanation?.title).toBeTruthy();
+      expect(report.runnable).toBe(false);
+    } else {
+      expect(refused.map((p) => `${p.name}: ${p.errorLine}`)).toEqual([]);
+      expect(report.runnable).toBe(true);
+    }
+    const { built } = build(demo.file, { ...settings, unverified: demo.refused });
+    const { run, diagnostics } = startRun(built, demo.script);
+    expect(diagnostics).toEqual([]);
+    while (!run.scriptFinished && run.tick(Number.POSITIVE_INFINITY, 1_000_000) !== "over");
+    const { expectations, stopped } = run.script;
+    expect(stopped).toBeNull();
+    expect(expectations.length).toBeGreaterThan(0);
+    expect(expectations.filter((e) => !e.ok)).toEqual([]);
+    expect(run.kernel.unsupported).toBeNull();
+  });
+});
