@@ -178,12 +178,12 @@ export function addFunction(
   table: TypeTable,
   name: string,
   linkage: "static" | "global",
-  params: string | null,
+  params: string,
   returnsVoid: boolean,
   progType: string,
 ): number {
   const tags: { index: number; text: string }[] = [];
-  const list = (params ?? "")
+  const list = params
     .split(",")
     .map((p) => p.trim())
     .filter((p) => p !== "")

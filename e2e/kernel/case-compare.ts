@@ -80,12 +80,12 @@ export function compareCase(recorded: RecordedCase, all: ReadonlyMap<string, Rec
   const expected = (recorded.log ?? recorded.log_tail)?.map(normaliseLogLine);
   if (recorded.error_line !== undefined) {
     compared.push("error-line");
-    const ours = recorded.verdict === "reject" && result.verdict === "reject" ? errorLineOf(log) : "";
+    const ours = result.verdict === "reject" ? result.rejection.message : "";
     if (ours.trimEnd() !== recorded.error_line.trimEnd() && recorded.verdict === "reject")
       differences.push("error-line");
   } else if (recorded.first_error_line !== undefined && recorded.verdict === "reject") {
     compared.push("error-line");
-    if (!lines.some((l) => l.startsWith(recorded.first_error_line!.trimEnd()))) differences.push("error-line");
+    if (!lines.some((l) => l.includes(recorded.first_error_line!.trimEnd()))) differences.push("error-line");
   }
   if (typeof recorded.insns_processed === "number") {
     compared.push("processed");

@@ -180,11 +180,11 @@ export function loadCase(recorded: RecordedCase, all: ReadonlyMap<string, Record
   if (withBtf) {
     const heads = assembled.functions.slice();
     if (heads[0]?.insn !== 0)
-      heads.unshift({ insn: 0, name: "main", linkage: "main", params: null, returnsVoid: false });
+      heads.unshift({ insn: 0, name: "main", linkage: "main", parameters: "", returnsVoid: false });
     const ids = new Map<string, number>();
     functions = heads.map((f) => {
       const linkage = f.linkage === "static" ? "static" : "global";
-      const type = addFunction(table, f.name, linkage, f.params, f.returnsVoid, recorded.prog_type!);
+      const type = addFunction(table, f.name, linkage, f.parameters, f.returnsVoid, recorded.prog_type!);
       ids.set(f.name, type);
       return { insn: f.insn, name: f.name, type };
     });

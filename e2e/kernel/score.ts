@@ -1,9 +1,10 @@
-import { compareCase } from "./case-compare.ts";
-import { CASE_FILES, readCases } from "./case-program.ts";
+import { type CaseResult, compareCase } from "./case-compare.ts";
+import { CASE_FILES, type CaseFile, readCases } from "./case-program.ts";
+import { writeKnownDifferences } from "./known-differences.ts";
 
 /**
  * `npx tsx e2e/kernel/score.ts [--cases REGEX] [--show NAME] [--list] [--full]`: agreement of the verifier with the recorded cases.
- * `--show` prints both logs around the first difference, `--list` each differing case with its first differing line.
+ * `--update` rewrites known-differences.json (with all cases). `--show` prints both logs around the first difference, `--list` each differing case with its first differing line.
  */
 const args = process.argv.slice(2);
 const option = (name: string): string | null => {
@@ -14,6 +15,7 @@ const pattern = new RegExp(option("--cases") ?? ".");
 const show = option("--show");
 const list = args.includes("--list");
 const full = args.includes("--full");
+const results: { file: CaseFile; result: CaseResult }[] = [];
 
 for (const file of CASE_FILES) {
   const cases = readCases(file);
@@ -34,6 +36,7 @@ for (const file of CASE_FILES) {
     const result = compareCase(recorded, all);
     if (result.skipped) continue;
     total++;
+    results.push({ file, result });
     if (result.differences.length === 0) whole++;
     for (const kind of result.compared) count(kind, !result.differences.includes(kind));
     if (result.differences.length > 0 && (list || show !== null)) {
@@ -61,3 +64,4 @@ for (const file of CASE_FILES) {
   const figures = [...counts].map(([kind, [good, n]]) => `${kind} ${good}/${n} (${((100 * good) / n).toFixed(1)} %)`);
   console.log(`${file}: ${total} cases, ${whole} agree entirely; ${figures.join(", ")}`);
 }
+if (args.includes("--update") && option("--cases") === null && show === null) writeKnownDifferences(results);

@@ -195,8 +195,9 @@ export function mulScalar(d: Scalar, x: Scalar): void {
     const exact = [d.bigSmin * x.bigSmin, d.bigSmin * x.bigSmax, d.bigSmax * x.bigSmin, d.bigSmax * x.bigSmax];
     if (exact.some((p) => p !== BigInt.asIntN(64, p))) d.fullSigned64();
     else {
-      const min = exact.reduce((a, b) => (b < a ? b : a));
-      const max = exact.reduce((a, b) => (b > a ? b : a));
+      exact.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+      const min = exact[0]!;
+      const max = exact[3]!;
       d.sminHi = Number(min >> 32n);
       d.sminLo = Number(BigInt.asIntN(32, min));
       d.smaxHi = Number(max >> 32n);

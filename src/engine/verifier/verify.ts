@@ -4,6 +4,7 @@ import { BPF_PSEUDO_KFUNC_CALL, CALL } from "../isa/opcodes.ts";
 import { calls } from "./calls-half.ts";
 import { checkControlFlow, postOrder } from "./passes/control-flow.ts";
 import { type ResolvedMaps, resolveOperands } from "./passes/encoding.ts";
+import { markFastcallPatterns, shrinkFastcallStacks } from "./passes/fastcall.ts";
 import { InsnText } from "./passes/insn-text.ts";
 import { liveRegisters, loopComponents } from "./passes/live-registers.ts";
 import { failure, type PassFailure } from "./passes/outcome.ts";
@@ -72,7 +73,7 @@ class Verification {
     const found = findSubprograms(program);
     if (!("starts" in found)) return this.refuse(found);
     const { starts } = found;
-    this.subprograms = starts.map((start, index) => describe(program, starts, start, index));
+    this.subprograms = starts.map((start, index) => subprogramFrom(program, starts, start, index));
     if (detailed) for (const s of this.subprograms) this.log.write(`func#${s.index} @${s.start}\n`);
     const badJump = checkJumpRanges(program.insns, starts, this.subprograms);
     if (badJump) return this.refuse(badJump);
@@ -114,9 +115,11 @@ class Verification {
     liveRegs.set(liveRegisters(program, postOrders));
     if (detailed) this.printLiveRegisters(insnText, components, liveRegs);
 
+    markFastcallPatterns(program, this.subprograms, facts);
     const walked = this.walkAll(walker);
     if (walked === "cancelled") return { verdict: "cancelled", stats: walker.result };
     if (walked === "ended") return this.ended();
+    shrinkFastcallStacks(this.subprograms, facts);
     const tooDeep = checkStackDepth(program, this.subprograms, subprogramOf);
     if (tooDeep) return this.refuse(tooDeep);
     const live = program.insns.findIndex(
@@ -197,7 +200,7 @@ class Verification {
     const register = failure.register ?? null;
     const rejection: Rejection = {
       errno: failure.errno,
-      message: failure.message !== "" ? failure.message : lastMessage(this.log.toString()),
+      message: failure.message,
       insn: failure.insn,
       rule: failure.rule,
       register,
@@ -268,11 +271,7 @@ class Verification {
   }
 }
 
-function lastMessage(log: string): string {
-  return log.trimEnd().split("\n").at(-1) ?? "";
-}
-
-function describe(program: VerifierProgram, starts: readonly number[], start: number, index: number): Subprogram {
+function subprogramFrom(program: VerifierProgram, starts: readonly number[], start: number, index: number): Subprogram {
   const record = program.functions?.find((f) => f.insn === start);
   const type = record && program.btf ? typeAt(program.btf, record.type) : null;
   const isGlobal = type?.kind === "func" && type.linkage === "global";

@@ -50,7 +50,12 @@ export class Checkpoints {
   private bucket(insnIdx: number): VerifierState[] {
     const callsite = this.w.frame.callsite;
     const at = ((insnIdx ^ callsite) >>> 0) % this.buckets.length;
-    return (this.buckets[at] ??= []);
+    let bucket = this.buckets[at];
+    if (bucket === undefined) {
+      bucket = [];
+      this.buckets[at] = bucket;
+    }
+    return bucket;
   }
 
   updatePeak(): void {

@@ -73,10 +73,10 @@ export function stepConditional(w: Walker, insn: Instruction): boolean {
   }
 
   // Groups of equal scalars get their bounds together.
-  let linked: number[] | null = null;
-  if (fromRegister && b.type === SCALAR_VALUE && b.id !== 0) collectLinked(w, b.id, (linked ??= []));
-  if (a.type === SCALAR_VALUE && a.id !== 0) collectLinked(w, a.id, (linked ??= []));
-  if (linked !== null && linked.length > 1) w.pushHistory(0, linked);
+  const linked: number[] = [];
+  if (fromRegister && b.type === SCALAR_VALUE && b.id !== 0) collectLinked(w, b.id, linked);
+  if (a.type === SCALAR_VALUE && a.id !== 0) collectLinked(w, a.id, linked);
+  if (linked.length > 1) w.pushHistory(0, linked);
 
   const other = w.pushPending(at + off + 1, at, "branch");
   if (other === null) return false;
@@ -101,7 +101,7 @@ export function stepConditional(w: Walker, insn: Instruction): boolean {
       w.frame.regs[src] = keep.withScalar(f2.scalar);
     }
   }
-  if (linked !== null) {
+  if (linked.length > 1) {
     if (fromRegister) syncGroup(here, other, src, linked);
     syncGroup(here, other, dst, linked);
   }

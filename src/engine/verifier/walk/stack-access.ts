@@ -120,7 +120,7 @@ export function storeFixed(w: Walker, frame: Frame, off: number, size: number, v
       }
     }
     frame.setSlot(k, new Slot(spillTypes(old.types, size), reg));
-  } else if (reg !== null && reg.isPointer) {
+  } else if (reg?.isPointer) {
     if (size !== 8) {
       w.printSourceLine(w.insnIdx);
       return w.reject("EACCES", "invalid size of register spill", "spill-size", value);

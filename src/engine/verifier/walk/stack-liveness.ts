@@ -89,7 +89,8 @@ export class StackLiveness {
   }
 
   private currentInstance(state: VerifierState): Instance {
-    return (this.current ??= this.instanceAt(state, state.frames.length - 1));
+    this.current ??= this.instanceAt(state, state.frames.length - 1);
+    return this.current;
   }
 
   private masksAt(instance: Instance, frameno: number, insn: number): Masks {
@@ -99,7 +100,12 @@ export class StackLiveness {
       instance.frames[frameno] = list;
     }
     const at = insn - instance.subprogram.start;
-    return (list[at] ??= newMasks());
+    let masks = list[at];
+    if (masks === undefined) {
+      masks = newMasks();
+      list[at] = masks;
+    }
+    return masks;
   }
 
   /** The instruction at `insn` reads slot `k` of frame `frameno`. */

@@ -179,10 +179,19 @@ export class Walker implements Walk {
     return false;
   }
 
+  private lastLine = "";
+  private lastLineAt = -1;
+
   private end(errno: Errno, message: string, rule: string, register?: number): void {
     this.ending = {
       kind: "rejected",
-      failure: { errno, message, rule, insn: this.insnIdx, ...(register === undefined ? {} : { register }) },
+      failure: {
+        errno,
+        message: message !== "" || this.lastLineAt !== this.insnsProcessed ? message : this.lastLine,
+        rule,
+        insn: this.insnIdx,
+        ...(register === undefined ? {} : { register }),
+      },
     };
   }
 
@@ -192,6 +201,8 @@ export class Walker implements Walk {
   }
 
   line(text: string): void {
+    this.lastLine = text;
+    this.lastLineAt = this.insnsProcessed;
     if (this.logLevel !== 0) {
       this.log.write(text);
       this.log.write("\n");
