@@ -12,7 +12,7 @@ SEC("syscall") int switch_64(void *ctx) { switch (IN(__u64, 0)) { case 0x1000000
 SEC("syscall") int switch_fall(void *ctx) { int n = 0; switch (IN(__u32, 0) & 7) { case 7: n += IN(__u8, 7); case 6: n += IN(__u8, 6); case 5: n += IN(__u8, 5); case 4: n += IN(__u8, 4); case 3: n += IN(__u8, 3); case 2: n += IN(__u8, 2); case 1: n += IN(__u8, 1); } return n; }
 SEC("syscall") int switch_negative(void *ctx) { switch (IN(__s32, 0)) { case -2: return 1; case -1: return 2; case 0: return 3; case 1: return 4; case -100: return 5; } return 0; }
 SEC("syscall") int loop_sum(void *ctx) { __u64 s = 0; for (__u32 i = 0; i < IN(__u32, 0) && i < 64; i++) s += IN(__u8, i); return s; }
-SEC("syscall") int loop_nested(void *ctx) { int n = 0; for (int i = 0; i < 9; i++) for (int j = 0; j < i; j++) if (IN(__u8, i * 4 + j) > IN(__u8, j)) n++; return n; }
+SEC("syscall") int loop_nested(void *ctx) { int n = 0; for (int i = 0; i < 5; i++) for (int j = 0; j < i; j++) if (IN(__u8, i * 4 + j) > IN(__u8, j)) n++; return n; }
 SEC("syscall") int loop_while(void *ctx) { __u32 x = IN(__u32, 0) | 1; int n = 0; while (x != 1 && n < 200) { x = x & 1 ? 3 * x + 1 : x / 2; n++; } return n; }
 SEC("syscall") int loop_break(void *ctx) { for (int i = 0; i < 50; i++) { if (IN(__u8, i) == 0) return i; if (IN(__u8, i) == 255) break; } return -1; }
 SEC("syscall") int bubble(void *ctx) { __u32 v[6]; for (int i = 0; i < 6; i++) v[i] = IN(__u32, i); for (int i = 0; i < 5; i++) for (int j = 0; j < 5 - i; j++) if (v[j] > v[j + 1]) { __u32 t = v[j]; v[j] = v[j + 1]; v[j + 1] = t; } return v[0] ^ v[2] ^ v[5] * 3; }

@@ -101,7 +101,13 @@ function signedDivision(s: Selector, operator: "sdiv" | "srem", a: IrValue, b: I
   const constant = s.constantOf(b);
   const divisor = constant === null ? null : BigInt.asIntN(bits, constant);
   const magnitude = divisor === null ? 0n : divisor < 0n ? -divisor : divisor;
-  if (divisor === null || magnitude === 0n || (magnitude & (magnitude - 1n)) !== 0n) {
+  const powerOfTwo = (magnitude & (magnitude - 1n)) === 0n;
+  if (divisor !== null && !powerOfTwo && bits <= 32) {
+    const x = s.signExtended(a, 64);
+    const quotient = divideByMultiplying(s, x, divisor);
+    return operator === "sdiv" ? quotient : s.alu(BPF_SUB, 64, x, s.alui(BPF_MUL, 64, quotient, Number(divisor)));
+  }
+  if (divisor === null || magnitude === 0n || !powerOfTwo) {
     s.fail("unsupported signed division, please convert to unsigned div/mod.");
     return s.newReg();
   }
@@ -125,6 +131,24 @@ function signedDivision(s: Selector, operator: "sdiv" | "srem", a: IrValue, b: I
   }
   const quotient = s.alui(BPF_ARSH, width, sum, shift);
   return divisor < 0n ? s.negate(width, quotient) : quotient;
+}
+
+/**
+ * Division of a 32-bit number, sign-extended to 64 bits, by a constant: the upper part of its product with 2^k / divisor, plus one
+ * when it is negative (Warren, Hacker's Delight, chapter 10). The factor has at most 32 bits, so that nothing overflows.
+ */
+function divideByMultiplying(s: Selector, x: Reg, divisor: bigint): Reg {
+  const magnitude = divisor < 0n ? -divisor : divisor;
+  let shift = 31 + (magnitude - 1n).toString(2).length;
+  let factor = (1n << BigInt(shift)) / magnitude + 1n;
+  while (factor % 2n === 0n && shift > 32) {
+    factor /= 2n;
+    shift--;
+  }
+  const product =
+    factor <= 0x7fff_ffffn ? s.alui(BPF_MUL, 64, x, Number(factor)) : s.alu(BPF_MUL, 64, x, s.constant(factor, 64));
+  const quotient = s.alu(BPF_ADD, 64, s.alui(BPF_ARSH, 64, product, shift), s.alui(BPF_RSH, 64, product, 63));
+  return divisor < 0n ? s.negate(64, quotient) : quotient;
 }
 
 export function selectCast(s: Selector, insn: IrInstruction & { op: "cast" }): void {

@@ -36,7 +36,7 @@ type Pair = readonly [low: number, all: number];
 const MAX_ROUNDS = 8;
 
 /** Forward analysis over the function; phis start from nothing and grow, and give up after a few rounds. */
-export function findKnownBits(fn: IrFunction, alu32: boolean): KnownBits {
+export function findKnownBits(fn: IrFunction, alu32: boolean, signedLoads: boolean): KnownBits {
   const low = new Uint8Array(fn.valueCount);
   const all = new Uint8Array(fn.valueCount);
   fn.parameters.forEach((p, i) => {
@@ -45,7 +45,12 @@ export function findKnownBits(fn: IrFunction, alu32: boolean): KnownBits {
     low[i] = p.extension === "zero" ? Math.min(32, bits) : 32;
     all[i] = 64;
   });
-  const analysis = new Analysis(low, all, alu32);
+  const loads = new Set<number>();
+  if (signedLoads) {
+    for (const block of fn.blocks)
+      for (const insn of block.instructions) if (insn.op === "load") loads.add(insn.result);
+  }
+  const analysis = new Analysis(low, all, alu32, loads);
   for (let round = 0; ; round++) {
     let changed = false;
     for (const block of fn.blocks) {
@@ -72,7 +77,11 @@ class Analysis {
   readonly #all: Uint8Array;
   readonly #alu32: boolean;
 
-  constructor(low: Uint8Array, all: Uint8Array, alu32: boolean) {
+  /** Loads that may extend a sign over the whole register. */
+  readonly #loads: ReadonlySet<number>;
+
+  constructor(low: Uint8Array, all: Uint8Array, alu32: boolean, loads: ReadonlySet<number>) {
+    this.#loads = loads;
     this.#low = low;
     this.#all = all;
     this.#alu32 = alu32;
@@ -112,6 +121,8 @@ class Analysis {
       case "icmp":
         return [1, 1];
       case "binary":
+        // Signed division may be done in 64 bits.
+        if (insn.operator === "sdiv" || insn.operator === "srem") return [32, 64];
         return computed(this.#binary(insn, bits, width));
       case "cast":
         return this.#cast(insn, bits, width);
@@ -180,7 +191,8 @@ class Analysis {
         const seen = width === 32 ? pair[0] : pair[1];
         // The sign bit is known to be 0: the same as a zero extension.
         if (seen < source) return this.#zeroExtended(pair, source, width);
-        return [32, width === 32 ? 32 : 64];
+        const byLoad = insn.value.kind === "local" && this.#loads.has(insn.value.index);
+        return [32, width === 32 && !byLoad ? 32 : 64];
       }
       case "inttoptr":
       case "ptrtoint":

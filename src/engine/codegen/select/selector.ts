@@ -59,7 +59,7 @@ export class Selector {
     this.context = context;
     this.fn = fn;
     this.out = { name: fn.name, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, diagnostics: [] };
-    this.bits = findKnownBits(fn, context.cpu.alu32);
+    this.bits = findKnownBits(fn, context.cpu.alu32, context.cpu.v4);
     this.uses = findUses(fn);
     this.values = new Array(fn.valueCount);
     this.block = this.newBlock();
