@@ -125,9 +125,10 @@ export function inlineLoop(op: Op, next: Op, stackBytes: number, callback: Op): 
   e.movX(1, 7);
   e.movX(2, 8);
   const call = e.emit({ opcode: CALL, dst: 0, src: BPF_PSEUDO_CALL, off: 0, imm: 0 });
-  call.target = callback;
   e.aluK(BPF_ADD, 7, 1);
   e.jumpK(BPF_JEQ, R0, 0, -6);
+  // A callback that never runs is gone: the call leads to whatever follows.
+  call.target = callback.reached ? callback : e.ops.at(-2)!;
   e.movX(R0, 7);
   for (const [n, reg] of [6, 7, 8].entries()) e.load(BPF_DW, reg, 10, saved(n));
   return e.finish(next);

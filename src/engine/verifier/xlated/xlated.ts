@@ -89,15 +89,27 @@ export function xlatedOf(input: XlatedInput): XlatedLine[] {
     if (!prologues.get(first)?.some((op) => op.insn.imm === 65535)) addPrologue(first, mayGotoPrologue(slot));
   }
   for (const [first, ops] of prologues) list.insertBefore(list.resolve(first), ops);
-  for (const part of parts) {
-    const added = prologues.get(part.first);
-    part.first = added?.[0] ?? list.resolve(part.first);
-  }
+  enterByPrologues(list, parts, prologues);
   if (callsThrow(input)) {
     const handler = defaultHandler(list.end);
     list.ops.push(...handler);
   }
   return printProgram(program, list, parts);
+}
+
+/** Calls and function loads lead to a function's prologue; jumps inside it to what stood first. */
+function enterByPrologues(list: OpList, parts: readonly Part[], prologues: ReadonlyMap<Op, Op[]>): void {
+  const entries = new Map<Op, Op>();
+  for (const part of parts) {
+    const first = list.resolve(part.first);
+    part.first = prologues.get(part.first)?.[0] ?? first;
+    entries.set(first, part.first);
+  }
+  for (const op of list.ops) {
+    const enters = op.insn.opcode === CALL || isLdImm64(op.insn);
+    const target = list.targetOf(op);
+    if (enters && target !== null) op.target = entries.get(target) ?? target;
+  }
 }
 
 function readProgram(input: XlatedInput): { list: OpList; opAt: Map<number, Op> } {
