@@ -271,7 +271,7 @@ export class CompiledPrograms implements HelperHost {
     const task = this.#running;
     if (this.#tells(task)) return this.#asHelper(frame, 1, map, key) >>> 0;
     const target = this.#kernel.mapAt(map);
-    return target === null ? 0 : lookupForProgram(this.#kernel, target, key, task.cpu < 0 ? 0 : task.cpu);
+    return target === null ? 0 : lookupForProgram(this.#kernel, target, key, Math.max(task.cpu, 0));
   }
 
   mapUpdate(frame: VmFrame, map: number, key: number, value: number, flags: number): number {

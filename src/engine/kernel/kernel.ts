@@ -359,6 +359,7 @@ function bootState(settings: KernelSettings): KernelState {
       hrtimers: { monotonic: makeHrtimerQueue(), boottime: makeHrtimerQueue() },
       wheel: makeWheel(),
       served: -1,
+      servedOrder: 0,
       locksHeld: 0,
     })),
     tasks: new Map(),

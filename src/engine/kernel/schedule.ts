@@ -28,16 +28,20 @@ export interface Choice {
 /** Steps of operations count as this many instructions against the fuel. */
 const OP_COST = 4;
 /**
- * A timer that is due at once when it is armed again by its own callback is served this much later (ns): the machine that the
- * facts were measured on ran such a callback every 21 us.
+ * A timer that a callback arms so that it is due at once is served this much later (ns): the machine that the facts were measured
+ * on ran a callback that does so every 21 us.
  */
 const REARM_LATENCY = 20_000;
 
 /** Time (ns) at which a CPU's next timer interrupt is due; Infinity when it has no timer. */
 function interruptTime(kernel: Kernel, cpu: Cpu): number {
   const { monotonic, boottime } = cpu.hrtimers;
-  let next = Math.min(nextHrtimerExpiry(monotonic), nextHrtimerExpiry(boottime));
-  if (next <= cpu.served) next = cpu.served + REARM_LATENCY;
+  let next = Number.POSITIVE_INFINITY;
+  for (const queue of [monotonic, boottime]) {
+    let due = nextHrtimerExpiry(queue);
+    if (due <= cpu.served && (queue.orders[0] as number) < cpu.servedOrder) due = cpu.served + REARM_LATENCY;
+    if (due < next) next = due;
+  }
   if (cpu.wheel.count > 0) next = Math.min(next, nextWheelJiffy(cpu.wheel) * kernel.nsPerJiffy);
   return next;
 }
@@ -141,11 +145,11 @@ function nextAction(kernel: Kernel, main: Task | null): Action | null {
   return best;
 }
 
-/** Instructions that `task` may run before something else is due. */
-function budget(kernel: Kernel, task: Task, fuel: number): number {
+/** Instructions that `task` may run before something else is due, or `limit` is reached. */
+function budget(kernel: Kernel, task: Task, fuel: number, limit: number): number {
   const cost = kernel.settings.insnCost;
   if (cost === 0) return fuel;
-  let horizon = Number.POSITIVE_INFINITY;
+  let horizon = limit;
   for (const cpu of kernel.state.cpus) {
     const top = topTask(kernel, cpu);
     if (top !== null && top !== task && isRunnable(kernel, top))
@@ -155,11 +159,11 @@ function budget(kernel: Kernel, task: Task, fuel: number): number {
   return Math.max(1, Math.min(fuel, Math.ceil((horizon - task.time) / cost)));
 }
 
-/** Does what comes next in the ordinary order; 0 when nothing can happen without time passing. */
-function act(kernel: Kernel, main: Task | null, fuel: number): number {
+/** Does what comes next in the ordinary order; 0 when nothing is to happen up to the time `limit`. */
+function act(kernel: Kernel, main: Task | null, fuel: number, limit: number): number {
   const { state, settings } = kernel;
   const action = nextAction(kernel, main);
-  if (action === null) return 0;
+  if (action === null || action.time > limit) return 0;
   state.now = Math.max(state.now, action.time);
   if (action.task === null) {
     interrupt(kernel, action.cpu as Cpu);
@@ -167,7 +171,7 @@ function act(kernel: Kernel, main: Task | null, fuel: number): number {
   }
   const task = action.task;
   task.time = Math.max(task.time, state.now);
-  const used = stepTask(kernel, task, budget(kernel, task, fuel));
+  const used = stepTask(kernel, task, budget(kernel, task, fuel, limit));
   if (settings.insnCost > 0) task.time += used * settings.insnCost;
   return used;
 }
@@ -200,19 +204,25 @@ export function deadlock(kernel: Kernel): boolean {
   return true;
 }
 
-/** Runs until nothing is left to do at this moment. `periods`: grace periods end too. */
+/**
+ * Runs until nothing is left to do at this moment, or up to the time `until`; as long as `main` lives, whatever the time. `periods`:
+ * grace periods end too. With an instruction cost, what takes longer goes on later.
+ */
 function settle(
   kernel: Kernel,
   main: Task | null,
   fuel: number,
   periods: boolean,
+  until: number | null,
 ): { status: RunStatus; left: number } {
   let left = fuel;
   for (;;) {
     const stop = stopped(kernel);
     if (stop !== null) return { status: stop, left };
     if (left <= 0) return { status: "fuel", left };
-    const used = act(kernel, main, left);
+    const mainLives = main !== null && kernel.state.tasks.has(main.id);
+    const limit = mainLives ? Number.POSITIVE_INFINITY : (until ?? kernel.state.now);
+    const used = act(kernel, main, left, limit);
     if (used > 0) {
       left -= used;
       continue;
@@ -220,10 +230,7 @@ function settle(
     // A system call that waits for grace periods, if only through a worker, makes them end.
     const waiting = [...kernel.state.tasks.values()].some((task) => task.kind === "syscall" && task.wait !== null);
     if ((periods || waiting) && endGracePeriods(kernel)) continue;
-    if (
-      [...kernel.state.tasks.values()].some((task) => task.wait !== null && task.wait.on !== "rcu") &&
-      deadlock(kernel)
-    ) {
+    if (isStuck(kernel) && deadlock(kernel)) {
       return { status: "oops", left };
     }
     checkLeaks(kernel);
@@ -231,15 +238,21 @@ function settle(
   }
 }
 
+/** Somebody waits, and nobody can run. */
+function isStuck(kernel: Kernel): boolean {
+  const tasks = [...kernel.state.tasks.values()];
+  return tasks.some((task) => task.wait !== null && task.wait.on !== "rcu") && nextAction(kernel, null) === null;
+}
+
 export function runTask(kernel: Kernel, task: Task, fuel: number): RunStatus {
-  return settle(kernel, task, fuel, false).status;
+  return settle(kernel, task, fuel, false, null).status;
 }
 
 export function advanceTo(kernel: Kernel, target: number, fuel: number): RunStatus {
   const { state } = kernel;
   let left = fuel;
   for (;;) {
-    const settled = settle(kernel, null, left, true);
+    const settled = settle(kernel, null, left, true, target);
     if (settled.status !== "done") return settled.status;
     left = settled.left;
     const next = nextExpiry(kernel);

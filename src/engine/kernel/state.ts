@@ -214,6 +214,8 @@ export interface Cpu {
   readonly wheel: Wheel;
   /** Time of the last timer interrupt, ns; -1 before the first. */
   served: number;
+  /** Timers queued before this order were armed by then, those after it since. */
+  servedOrder: number;
   /** Spin locks held: interrupts are off. */
   locksHeld: number;
 }

@@ -32,7 +32,8 @@ export function newTask(kernel: Kernel, cpu: number, kind: Task["kind"], label: 
     const block = rested ?? memory.allocate(stackBytes(kernel), "stack", "BPF stack", null);
     if (block === null) throw new InternalError("no memory for a stack");
     stackBlock = block;
-    memory.poison(stackBlock, stackBytes(kernel));
+    // A frame that ends closes its part again.
+    if (rested === undefined) memory.poison(stackBlock, stackBytes(kernel));
   }
   const task: Task = {
     id: state.nextTask++,

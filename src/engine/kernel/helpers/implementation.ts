@@ -39,6 +39,10 @@ export const u32Of = (frame: VmFrame, register: number): number => (frame.lo[reg
 export const u64Of = (frame: VmFrame, register: number): number =>
   ((frame.hi[register] as number) >>> 0) * 0x1_0000_0000 + ((frame.lo[register] as number) >>> 0);
 
+/** As {@link u64Of}, signed. */
+export const s64Of = (frame: VmFrame, register: number): number =>
+  (frame.hi[register] as number) * 0x1_0000_0000 + ((frame.lo[register] as number) >>> 0);
+
 export function setU64(frame: VmFrame, register: number, value: bigint): undefined {
   frame.lo[register] = Number(BigInt.asIntN(32, value));
   frame.hi[register] = Number(BigInt.asIntN(32, value >> 32n));

@@ -13,7 +13,7 @@ import {
   setCallback,
   timerAtField,
 } from "../timers/timer-object.ts";
-import { functionArgument, type HelperImplementation, memoryArgument, u64Of } from "./implementation.ts";
+import { functionArgument, type HelperImplementation, memoryArgument, s64Of, u64Of } from "./implementation.ts";
 
 const BPF_F_TIMER_ABS = 1;
 const BPF_F_TIMER_CPU_PIN = 2;
@@ -22,7 +22,6 @@ const CLOCKS: ReadonlyMap<number, Timer["clock"]> = new Map([
   [1, "monotonic"],
   [7, "boottime"],
 ]);
-const TWO_63 = 0x8000_0000_0000_0000;
 
 /** The place of a `struct bpf_timer` in r1; -1 and an oops when there is none. */
 const fieldArgument = (kernel: Kernel, frame: VmFrame, size: number): number =>
@@ -79,7 +78,7 @@ const timerStart: HelperImplementation = (kernel, task, frame) => {
   const timer = timerAtField(kernel, field);
   if (timer === "bad") return 0;
   if (timer === null || timer.callback === null) return negative("EINVAL");
-  const nsecs = u64Of(frame, 2);
+  const nsecs = s64Of(frame, 2);
   const absolute = (flags & BPF_F_TIMER_ABS) !== 0;
   armTimer(kernel, timer, Math.max(task.cpu, 0), hrtimerExpiry(kernel, nsecs, absolute));
   return 0;
@@ -87,8 +86,8 @@ const timerStart: HelperImplementation = (kernel, task, frame) => {
 
 /** A relative time saturates at the maximum, which never comes; an absolute one with the top bit set is a negative ktime. */
 function hrtimerExpiry(kernel: Kernel, nsecs: number, absolute: boolean): number {
-  if (nsecs >= TWO_63) return absolute ? nsecs - 2 * TWO_63 : Number.POSITIVE_INFINITY;
-  return absolute ? nsecs : kernel.state.now + nsecs;
+  if (absolute) return nsecs;
+  return nsecs < 0 ? Number.POSITIVE_INFINITY : kernel.state.now + nsecs;
 }
 
 /** Control block of the callback that this CPU runs, or 0. */

@@ -1,6 +1,6 @@
-import { assembleCase } from "../../../../e2e/kernel/case-assembler.ts";
 import { parseValueType, TypeTable } from "../../../../e2e/kernel/case-btf.ts";
 import { type Dialect, MAP_TYPES, type MapTypeName, PROG_TYPES, type ProgTypeName } from "../../abi/types.ts";
+import { assembleLines } from "../../assembler/assemble-lines.ts";
 import type { Instruction } from "../../isa/instruction.ts";
 import type { MapSpec } from "../../loader/spec.ts";
 import type { VerifiedProgram, VerifierProgram } from "../../verifier/types.ts";
@@ -89,9 +89,11 @@ export class World {
   }
 
   program(lines: readonly string[], type: ProgTypeName = "syscall", name = "prog"): VerifierProgram {
-    const code = assembleCase(lines, () => 1);
+    const read = assembleLines(lines, name);
+    if (!read.ok) throw new Error(read.error.map((problem) => problem.message).join("\n"));
+    const code = read.value;
     const insns: Instruction[] = [...code.insns];
-    for (const load of code.mapLoads) {
+    for (const load of code.maps) {
       insns[load.insn] = { ...(insns[load.insn] as Instruction), imm: this.fd(load.map) };
     }
     return {
@@ -104,7 +106,7 @@ export class World {
       btf: null,
       functions: code.functions.map((f) => ({ insn: f.insn, name: f.name === "prog" ? name : f.name, type: 0 })),
       lines: null,
-      kfuncs: code.kfuncs,
+      kfuncs: new Map(code.kfuncs.map((k) => [k.insn, k.name])),
       dialect: this.dialect,
     };
   }

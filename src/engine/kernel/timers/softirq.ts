@@ -1,11 +1,26 @@
 import { guestAddress } from "../../vm/memory.ts";
 import type { Kernel } from "../kernel.ts";
 import { indexOfValue } from "../maps/values.ts";
-import type { Cpu, OpFrame, Task, Timer } from "../state.ts";
+import type { Cpu, HrtimerQueue, OpFrame, Task, Timer } from "../state.ts";
 import { finish, kernelStackKey, pushFunction, quiescent, setPointer } from "../tasks.ts";
-import { firstHrtimer } from "./hrtimer-queue.ts";
 import { dequeueTimer, shownExpiry } from "./timer-object.ts";
 import { collectWheel, nextWheelJiffy } from "./wheel.ts";
+
+/**
+ * Heap place of the timer that is due first, or -1. Negative expiries (absolute times of 2^63 and more) are served when another
+ * timer has been (measured).
+ */
+function duePlace(queue: HrtimerQueue, now: number, data: OpFrame["data"]): number {
+  const { keys, size } = queue;
+  if (size === 0) return -1;
+  if ((keys[0] as number) >= 0) return (keys[0] as number) <= now ? 0 : -1;
+  let best = -1;
+  for (let i = 1; i < size; i++) {
+    const key = keys[i] as number;
+    if (key >= 0 && key <= now && (best < 0 || key < (keys[best] as number))) best = i;
+  }
+  return best >= 0 || data["served"] !== true ? best : 0;
+}
 
 /** The timer that is served next, taken out of its queue; null when none is due. */
 function takeDue(kernel: Kernel, cpu: Cpu, data: OpFrame["data"]): Timer | null {
@@ -27,13 +42,13 @@ function takeDue(kernel: Kernel, cpu: Cpu, data: OpFrame["data"]): Timer | null 
     data["at"] = 0;
   }
   for (const queue of [cpu.hrtimers.monotonic, cpu.hrtimers.boottime]) {
-    const index = firstHrtimer(queue);
-    if (index < 0 || (queue.keys[0] as number) > cpu.served) continue;
+    const place = duePlace(queue, cpu.served, data);
     // Armed since this interrupt began: the next one serves it.
-    if ((queue.orders[0] as number) >= data["before"]) continue;
-    const timer = timerOf(index);
+    if (place < 0 || (queue.orders[place] as number) >= data["before"]) continue;
+    const timer = timerOf(queue.items[place] as number);
     if (timer === undefined) continue;
     dequeueTimer(kernel, timer);
+    data["served"] = true;
     return timer;
   }
   return null;
@@ -111,6 +126,7 @@ export function timerSoftirq(kernel: Kernel, task: Task, op: OpFrame): void {
   }
   const timer = takeDue(kernel, cpu, op.data);
   if (timer === null) {
+    cpu.servedOrder = kernel.state.nextOrder;
     finish(kernel, task);
     return;
   }
