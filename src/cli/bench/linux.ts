@@ -1,4 +1,6 @@
 import { MAP_TYPES, PROG_TYPES } from "../../engine/abi/types.ts";
+import { writeBtf } from "../../engine/btf/write.ts";
+import type { FunctionRecord } from "../../engine/loader/spec.ts";
 import { type BenchProgram, encoded } from "./vm-programs.ts";
 
 /** The live kernel, for comparison: ns of one run under its JIT, and the run's result. */
@@ -9,6 +11,12 @@ export interface Linux {
 
 type JudgeModule = typeof import("../../../e2e/kernel/kernel-judge.ts");
 
+/** bpf_func_info records. */
+function functionInfo(functions: readonly FunctionRecord[]): Uint8Array {
+  const words = Uint32Array.from(functions.flatMap((f) => [f.insn, f.type]));
+  return new Uint8Array(words.buffer);
+}
+
 /** Asks through the oracle of the end-to-end tests; a reason when this machine's kernel cannot be asked. */
 export async function openLinux(): Promise<Linux | string> {
   const oracle = new URL("../../../e2e/kernel/kernel-judge.ts", import.meta.url).href;
@@ -18,8 +26,9 @@ export async function openLinux(): Promise<Linux | string> {
   return {
     async time(bench) {
       const load = {
-        worldKey: `bench-${bench.group}`,
-        btfs: [],
+        worldKey: `bench-${bench.group === "mixed" ? bench.group : bench.name}`,
+        btfs: bench.types === undefined ? [] : [writeBtf(bench.types.btf)],
+        ...(bench.types === undefined ? {} : { btf: 0, funcInfo: functionInfo(bench.types.functions) }),
         maps: bench.maps.map((map) => ({
           type: map.type,
           keySize: map.keySize,
