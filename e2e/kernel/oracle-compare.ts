@@ -1,0 +1,177 @@
+import { errnoName } from "../../src/engine/abi/errno.ts";
+import { writeBtf } from "../../src/engine/btf/write.ts";
+import { encodeInstructions, type Instruction } from "../../src/engine/isa/instruction.ts";
+import type {
+  VerifierEnvironment,
+  VerifierMap,
+  VerifierProgram,
+  VerifyResult,
+} from "../../src/engine/verifier/types.ts";
+import { verify } from "../../src/engine/verifier/verify.ts";
+import { errorLineOf, normaliseLogLine } from "./case-compare.ts";
+import type { GeneratedProgram } from "./generator/generate-program.ts";
+import { UNIVERSE_BTF, UNIVERSE_MAPS, type UniverseMap } from "./generator/universe.ts";
+import type { KernelLoad, KernelMap, KernelVerdict } from "./kernel-judge.ts";
+
+/** How one generated program came out on both sides. */
+export interface Agreement {
+  readonly ours: "accept" | "reject" | "unsupported" | "cancelled" | "throws";
+  readonly theirs: "accept" | "reject";
+  readonly errno: boolean;
+  readonly errorLine: boolean;
+  readonly processed: boolean;
+  readonly log: boolean;
+  /** The kernel's message, with numbers blanked: one kind of rejection. */
+  readonly message: string;
+  /** First differing line of the logs, or what failed. */
+  readonly detail: string;
+}
+
+const UNIVERSE_BYTES = writeBtf(UNIVERSE_BTF);
+
+/** The program's world as the live kernel creates it. */
+function kernelMap(map: UniverseMap | VerifierMap): KernelMap {
+  const contents = "contents" in map ? map.contents : null;
+  return {
+    type: map.type,
+    keySize: map.keySize,
+    valueSize: map.valueSize,
+    maxEntries: map.maxEntries,
+    flags: map.flags,
+    name: map.name,
+    ...(map.btf ? { btf: { index: 0, keyType: map.keyType, valueType: map.valueType } } : {}),
+    ...(map.inner ? { inner: kernelMap(map.inner) } : {}),
+    ...(contents ? { entries: [{ key: new Uint8Array(map.keySize), value: contents }] } : {}),
+    freeze: map.frozen,
+  };
+}
+
+const KERNEL_MAPS = UNIVERSE_MAPS.map(kernelMap);
+/** As the verifier sees them: templates of inner maps have no name. */
+const OUR_MAPS: readonly VerifierMap[] = UNIVERSE_MAPS.map((m) =>
+  m.inner === null ? m : { ...m, inner: { ...m.inner, name: "" } },
+);
+
+/** fds are indices into the maps; those beyond are closed. */
+const ENVIRONMENT: VerifierEnvironment = { mapByFd: (fd) => OUR_MAPS[fd] ?? "EBADF", cpus: 2 };
+
+export function kernelLoad(program: GeneratedProgram, insns: readonly Instruction[], logLevel: number): KernelLoad {
+  const funcInfo = new Uint8Array(program.functions.length * 8);
+  const view = new DataView(funcInfo.buffer);
+  program.functions.forEach((f, i) => {
+    view.setUint32(i * 8, f.insn, true);
+    view.setUint32(i * 8 + 4, f.type, true);
+  });
+  return {
+    worldKey: "universe",
+    btfs: [UNIVERSE_BYTES],
+    maps: KERNEL_MAPS,
+    type: program.type,
+    insns: encodeInstructions(insns),
+    license: "GPL",
+    name: "generated",
+    flags: program.flags,
+    expectedAttachType: 0,
+    logLevel,
+    btf: 0,
+    funcInfo,
+  };
+}
+
+/** A program that needs longer here counts as cancelled. */
+const TIME_MS = 60_000;
+
+export function ourVerdict(
+  program: GeneratedProgram,
+  insns: readonly Instruction[],
+  logLevel: number,
+): VerifyResult | Error {
+  const load: VerifierProgram = {
+    name: "generated",
+    type: program.type,
+    expectedAttachType: 0,
+    flags: program.flags,
+    license: "GPL",
+    insns,
+    btf: UNIVERSE_BTF,
+    functions: program.functions,
+    lines: null,
+    kfuncs: new Map(),
+    dialect: "linux",
+  };
+  const until = Date.now() + TIME_MS;
+  try {
+    return verify(load, ENVIRONMENT, { logLevel, trace: false, cancelled: () => Date.now() > until });
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+const processedOf = (log: string): number => Number(/processed (\d+) insns/.exec(log)?.[1] ?? -1);
+
+/** Lines of a kernel's log in the normalised form. */
+function lines(log: string): string[] {
+  const out = log
+    .split("\n")
+    .map((l) => normaliseLogLine(l.replace(/(\(18\) r\d+ = )0xffff[0-9a-f]{12}\b/, "$10xADDR")));
+  while (out.at(-1) === "") out.pop();
+  return out;
+}
+
+/** One kind of message: numbers, names and types blanked. */
+export function messageKind(line: string): string {
+  return line
+    .replace(/0x[0-9a-f]+/g, "N")
+    .replace(/R\d+/g, "R")
+    .replace(/-?\d+/g, "N")
+    .replace(/(type=)\S+( expected=).*/, "$1T$2T");
+}
+
+export function compareVerdicts(ours: VerifyResult | Error, theirs: KernelVerdict): Agreement {
+  const accepted = theirs.failed === null;
+  const theirLine = accepted ? "" : errorLineOf(theirs.log);
+  const base = { theirs: accepted ? "accept" : "reject", message: messageKind(theirLine) } as const;
+  if (ours instanceof Error) {
+    return {
+      ...base,
+      ours: "throws",
+      errno: false,
+      errorLine: false,
+      processed: false,
+      log: false,
+      detail: ours.stack ?? ours.message,
+    };
+  }
+  if (ours.verdict === "cancelled")
+    return {
+      ...base,
+      ours: "cancelled",
+      errno: false,
+      errorLine: false,
+      processed: false,
+      log: false,
+      detail: "too slow",
+    };
+  const errno = ours.verdict === "reject" ? ours.rejection.errno : "0";
+  const theirErrno = accepted ? "0" : (errnoName(theirs.errno) ?? String(theirs.errno));
+  const a = lines(ours.log);
+  const b = lines(theirs.log);
+  const at = b.findIndex((l, i) => l !== a[i]);
+  const sameLog = at < 0 && a.length === b.length;
+  const line = at < 0 ? b.length : at;
+  const ourLine = ours.verdict === "reject" ? errorLineOf(ours.log) : "";
+  return {
+    ...base,
+    ours: ours.verdict,
+    errno: errno === theirErrno,
+    errorLine: ourLine === theirLine,
+    processed: ours.stats.insnsProcessed === processedOf(theirs.log),
+    log: sameLog,
+    detail:
+      ours.verdict === "unsupported"
+        ? `not modelled here: ${ours.message}`
+        : sameLog && ours.verdict === base.theirs && errno === theirErrno
+          ? ""
+          : `line ${line + 1}\n  ours   ${a[line] ?? "(end)"}\n  theirs ${b[line] ?? "(end)"}\n  verdicts ${ours.verdict} ${errno} "${ourLine}" | ${base.theirs} ${theirErrno} "${theirLine}"`,
+  };
+}
