@@ -374,7 +374,9 @@ function TimerCell({
       : value.state === "armed" && timer
         ? timer.expires === null
           ? "armed, never due"
-          : `armed, ${formatSpan(timer.expires - snapshot.now)}`
+          : timer.expires <= snapshot.now
+            ? "armed, due"
+            : `armed, ${formatSpan(timer.expires - snapshot.now)}`
         : value.state === "firing" && timer && timer.cpu !== null
           ? `firing on CPU ${timer.cpu}`
           : value.state;

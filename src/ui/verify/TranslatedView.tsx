@@ -11,13 +11,16 @@ interface Translated {
   readonly note: string | null;
 }
 
+/** Lines that are no instruction name a function or quote the source. */
+const INSTRUCTION = /^\s*(\d+:\s*)?\(/;
+
 /** Lines of the listing with what the kernel did to each. */
 export function translatedLines(program: Pick<ProgramReport, "xlated" | "disassembly">): readonly Translated[] {
   const original = new Map(program.disassembly.map((line) => [line.insn, line.text]));
   const count = new Map<number, number>();
   for (const { origin } of program.xlated) if (origin !== null) count.set(origin, (count.get(origin) ?? 0) + 1);
   return program.xlated.map((line) => {
-    if (line.origin === null) return { ...line, note: "added" };
+    if (line.origin === null) return { ...line, note: INSTRUCTION.test(line.text) ? "added" : null };
     const before = original.get(line.origin) ?? "";
     const several = (count.get(line.origin) ?? 0) > 1;
     const call = /^call (bpf_\w+)/.exec(before)?.[1] ?? null;
@@ -58,11 +61,11 @@ export function TranslatedView({ program }: { readonly program: ProgramReport })
           return (
             <li
               key={item.key}
-              className={on ? "on" : line.note === null ? "" : "new"}
+              className={on ? "on" : line.note !== null ? "new" : origin === null ? "head" : ""}
               style={{ transform: `translateY(${item.start}px)` }}
             >
               {origin === null ? (
-                <span className="a">new</span>
+                <span className="a">{line.note ? "new" : ""}</span>
               ) : (
                 <button
                   type="button"
