@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
+import { packModule } from "../toolchain/module-pack/pack.ts";
+import { unpackModule } from "../toolchain/module-pack/unpack.ts";
 import { clangModulePath } from "./clang-package.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -17,37 +19,39 @@ const DEMOS = "virtual:precompiled-demos";
 interface PackedModule {
   readonly fileName: string;
   readonly bytes: Uint8Array;
-  readonly moduleBytes: number;
   readonly version: string;
 }
 
 /**
- * clang's module, packed with gzip, because every static server sends a file of unknown kind as it is. The packed file is kept
- * in `.cache/`: packing takes some seconds.
+ * clang's module as the page downloads it: rearranged, and packed with gzip, because a static server sends a file of unknown kind as it
+ * is. The packed file is kept in `.cache/`: making it takes some ten seconds.
  */
 export function packedClangModule(): PackedModule {
   const source = clangModulePath();
   const { size, mtimeMs } = statSync(source);
   const stamp = createHash("sha256").update(`${PACKING}:${size}:${mtimeMs}`).digest("hex").slice(0, 12);
   const kept = path.join(CACHE, `clang-${stamp}.pack`);
-  const packedModule = (bytes: Uint8Array): PackedModule => {
-    const version = createHash("sha256").update(bytes).digest("hex").slice(0, 12);
-    // The last four bytes of a gzip file are the length of what is inside.
-    const moduleBytes = new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 4, true);
-    return { fileName: `clang/clang-${version}.pack`, bytes, moduleBytes, version };
-  };
-  if (existsSync(kept)) return packedModule(readFileSync(kept));
+  if (existsSync(kept)) return describeModule(readFileSync(kept));
   mkdirSync(CACHE, { recursive: true });
   for (const old of readdirSync(CACHE)) if (/^clang-.*\.pack$/.test(old)) rmSync(path.join(CACHE, old));
-  const packed = gzipSync(readFileSync(source), { level: 9 });
+  const rearranged = packModule(readFileSync(source));
+  if (!WebAssembly.validate(unpackModule(rearranged) as BufferSource))
+    throw new Error("clang's module does not survive packing");
+  const packed = gzipSync(rearranged, { level: 9, memLevel: 9 });
   // Under another name first: a build that is stopped here leaves no half file behind.
-  writeFileSync(`${kept}.part`, packed);
-  renameSync(`${kept}.part`, kept);
-  return packedModule(packed);
+  const part = `${kept}.${process.pid}.part`;
+  writeFileSync(part, packed);
+  renameSync(part, kept);
+  return describeModule(packed);
+}
+
+function describeModule(bytes: Uint8Array): PackedModule {
+  const version = createHash("sha256").update(bytes).digest("hex").slice(0, 12);
+  return { fileName: `clang/clang-${version}.pack`, bytes, version };
 }
 
 /** Changes when the way of packing does. */
-const PACKING = 1;
+const PACKING = 2;
 
 /** Built in a process of its own, so that loading the build's configuration does not load the whole engine. */
 async function precompiledDemosModule(): Promise<string> {
@@ -79,13 +83,12 @@ export function compilerPlugin(): Plugin {
     resolveId: (id) => (id === ASSETS || id === DEMOS ? `\0${id}` : null),
     async load(id) {
       if (id === `\0${ASSETS}`) {
-        const { fileName, bytes, moduleBytes, version } = module();
+        const { fileName, bytes, version } = module();
         return [
           `const path = ${JSON.stringify(fileName)};`,
           "export const clangAsset = {",
           "  url: new URL(path, document.baseURI).href,",
           `  packedBytes: ${bytes.length},`,
-          `  moduleBytes: ${moduleBytes},`,
           `  version: ${JSON.stringify(version)},`,
           "};",
         ].join("\n");

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { BuildOptions, ClangAsset, FromCompiler, ToCompiler } from "../protocol/compiler.ts";
 import { type Build, CompilerClient, type CompilerPort, type CompilerState } from "./compiler-client.ts";
 
-const ASSET: ClangAsset = { url: "http://localhost/clang", packedBytes: 10, moduleBytes: 30, version: "1" };
+const ASSET: ClangAsset = { url: "http://localhost/clang", packedBytes: 10, version: "1" };
 const OPTIONS: BuildOptions = { cpuVersion: "v3", optimization: "O2" };
 const MODULE = { compiled: true };
 

@@ -20,8 +20,6 @@ export interface ClangAsset {
   readonly url: string;
   /** bytes of the download */
   readonly packedBytes: number;
-  /** bytes of the module */
-  readonly moduleBytes: number;
   /** Changes with every other compiler. */
   readonly version: string;
 }

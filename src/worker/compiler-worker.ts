@@ -9,5 +9,6 @@ const receive = serveCompiler({
   load: loadClangModule,
   post: (message) => self.postMessage(message),
   now: () => performance.now(),
+  idle: (task) => setTimeout(task, 0),
 });
 self.onmessage = (event: MessageEvent<ToCompiler>) => receive(event.data);

@@ -1,4 +1,5 @@
 import type { ClangAsset } from "../../protocol/compiler.ts";
+import { ModuleUnpacker } from "../../toolchain/module-pack/unpack.ts";
 
 const CACHE_NAME = "clang-module";
 
@@ -27,7 +28,7 @@ export async function loadClangModule(
   if (!response.ok || response.body === null) {
     throw new Error(`the compiler could not be downloaded (the server answered ${response.status})`);
   }
-  const unpacked = await unpack(countBytes(response.body, asset.packedBytes, onProgress));
+  const unpacked = (await gunzip(countBytes(response.body, asset.packedBytes, onProgress))).pipeThrough(unpackStream());
   const headers = { "content-type": "application/wasm" };
   if (cache === null) return WebAssembly.compileStreaming(new Response(unpacked, { headers }));
   const [toCompile, toKeep] = unpacked.tee();
@@ -75,7 +76,7 @@ function countBytes(
 }
 
 /** Some servers unpack on the way, whatever the file is called: the first bytes tell. */
-async function unpack(body: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
+async function gunzip(body: ReadableStream<Uint8Array>): Promise<ReadableStream<Uint8Array>> {
   const reader = body.getReader();
   const first = await reader.read();
   const packed = first.value?.[0] === 0x1f && first.value[1] === 0x8b;
@@ -92,4 +93,15 @@ async function unpack(body: ReadableStream<Uint8Array>): Promise<ReadableStream<
   });
   if (!packed) return whole;
   return whole.pipeThrough(new DecompressionStream("gzip") as unknown as TransformStream<Uint8Array, Uint8Array>);
+}
+
+function unpackStream(): TransformStream<Uint8Array, Uint8Array> {
+  let unpacker: ModuleUnpacker;
+  return new TransformStream({
+    start(controller) {
+      unpacker = new ModuleUnpacker((bytes) => controller.enqueue(bytes));
+    },
+    transform: (chunk) => unpacker.push(chunk),
+    flush: () => unpacker.finish(),
+  });
 }

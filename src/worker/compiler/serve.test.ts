@@ -5,7 +5,7 @@ import { readHeaders } from "../../cli/node-compiler.ts";
 import type { ClangAsset, FromCompiler, ToCompiler } from "../../protocol/compiler.ts";
 import { serveCompiler } from "./serve.ts";
 
-const ASSET: ClangAsset = { url: "", packedBytes: 1, moduleBytes: 1, version: "1" };
+const ASSET: ClangAsset = { url: "", packedBytes: 1, version: "1" };
 const OPTIONS = { cpuVersion: "v3", optimization: "O2" } as const;
 
 function serve(load: () => Promise<WebAssembly.Module>) {
@@ -22,6 +22,7 @@ function serve(load: () => Promise<WebAssembly.Module>) {
       for (const wake of waiting.splice(0)) wake();
     },
     now: () => 0,
+    idle: () => {},
   });
   const until = async (kind: FromCompiler["kind"]): Promise<FromCompiler> => {
     for (;;) {
