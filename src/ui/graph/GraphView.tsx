@@ -39,11 +39,15 @@ export function nodeWords(
 ): readonly [string, string] {
   if (node.kind === "timer" && node.timerState && !node.id.endsWith(":*")) {
     if (node.timerState === "armed")
-      return ["armed", timer?.expires == null ? node.detail : formatSpan(Math.max(0, timer.expires - now))];
+      return [
+        "armed",
+        timer?.expires == null ? node.detail : timer.expires <= now ? "due" : formatSpan(timer.expires - now),
+      ];
     if (node.timerState === "firing") return ["firing", timer?.cpu == null ? "" : `on CPU ${timer.cpu}`];
     if (node.timerState === "idle") return ["idle", "not queued"];
     return [node.timerState, ""];
   }
+  if (node.kind === "timer" && node.label === node.id) return ["timer", "outside every map"];
   if (node.kind === "pin") return ["pin", node.detail.replace(/^\/sys\/fs/, "/…")];
   return [node.label, node.detail || (value ?? "")];
 }

@@ -71,7 +71,10 @@ export function EventList() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: height stands for what was measured
   useLayoutEffect(() => {
     const element = scroller.current;
-    if (element && current === events.length - 1) element.scrollTop = element.scrollHeight;
+    if (!element || current !== events.length - 1) return;
+    // An oops is read from its first line; everything else ends at the bottom.
+    if (events[current]?.kind === "oops") virtualizer.scrollToIndex(current, { align: "start" });
+    else element.scrollTop = element.scrollHeight;
   }, [current, events.length, height]);
 
   if (events.length === 0)

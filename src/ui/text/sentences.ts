@@ -223,8 +223,13 @@ export function sentenceOf(event: KernelEvent, names: Names): readonly Part[] {
         t(" starts"),
         ...(event.late > 0 ? [dim(`, ${formatSpan(event.late)} late`)] : []),
       ];
-    case "timer-return":
-      return [...(fn ? [c(fn)] : [t("Callback of "), c(names.element(event.timer))]), t(` returned ${event.retval}`)];
+    case "timer-return": {
+      const callback = fn ?? names.callback(event.run);
+      return [
+        ...(callback ? [c(callback)] : [t("Callback of "), c(names.element(event.timer))]),
+        t(` returned ${event.retval}`),
+      ];
+    }
     case "timer-drop":
       return [t("Timer of "), c(names.element(event.timer)), t(` dropped: ${DROPPED[event.why]}`)];
     case "timer-free":

@@ -36,9 +36,10 @@ export function UserLane({ timeline, window, width, x, position, y, h }: Placed)
       <path className="base" d={`M0 ${middle}H${width + 14}`} />
       {clusters.map((cluster, i) => {
         const next = clusters[i + 1]?.x ?? width;
-        const text = cluster.label;
+        const room = Math.floor((next - 18 - cluster.end) / UI);
+        const text = shorten(cluster.label, Math.max(1, room));
         const w = text.length * UI + 10;
-        const fits = cluster.end + w < next - 8;
+        const fits = text.length === cluster.label.length || room >= 12;
         return (
           <g key={cluster.x}>
             {fits ? (

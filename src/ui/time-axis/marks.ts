@@ -111,6 +111,7 @@ export class LabelRoom {
 /** `[0]` for the timer of `hmap[0]`; with the map's name when there are several maps. */
 export function shortTimer(names: Names, timer: string, several: boolean): string {
   const full = names.element(timer);
+  if (parseElementId(timer).map < 0) return "timer";
   return shorten(several ? full : full.slice(names.map(parseElementId(timer).map).length), 24);
 }
 
