@@ -162,8 +162,12 @@ class Colourer {
           bits &= bits - 1;
         }
       }
+      if (block.term.kind === "asm") {
+        this.#clobber(block.term.code.defs, live);
+        for (const d of block.term.code.defs) drop(d);
+      }
       forEachTermUse(block.term, add);
-      if (block.term.kind === "asm") this.#clobber(block.term.code.defs, live);
+      if (block.term.kind === "asm") this.#clobber(block.term.code.early, block.term.code.uses);
       for (let i = block.insns.length - 1; i >= 0; i--) {
         const insn = block.insns[i] as MachineInsn;
         if (insn.op === "mov") {
@@ -180,6 +184,7 @@ class Colourer {
         this.#clobber(defs, live);
         for (const d of defs) drop(d);
         forEachUse(insn, add);
+        if (insn.op === "asm") this.#clobber(insn.early, insn.uses);
       }
     }
   }

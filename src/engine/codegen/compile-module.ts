@@ -84,7 +84,7 @@ function compileFunction(context: ModuleContext, fn: IrFunction, diagnostics: Di
   }
   const encoded = encodeFunction(machine, context.cpu.v4);
   if (!encoded.ok) {
-    diagnostics.push(errorAt(metadata, encoded.error.message, -1, fn.subprogram));
+    diagnostics.push(errorAt(metadata, encoded.error.message, encoded.error.dbg, fn.subprogram));
     return null;
   }
   const { insns, references, places } = encoded.value;
@@ -109,7 +109,8 @@ export function functionLinkage(linkage: IrLinkage): CompiledFunction["linkage"]
 function endEveryPath(machine: MachineFunction): void {
   for (const id of reachable(machine)) {
     const block = machine.blocks[id];
-    if (block?.term.kind !== "none") continue;
+    // Assembly that stands last has left by itself.
+    if (block?.term.kind !== "none" || block.insns.at(-1)?.op === "asm") continue;
     block.insns.push({ op: "imm", dst: 0, imm: 0, width: 64, dbg: -1 });
     block.term = { kind: "exit", value: true, dbg: -1 };
   }

@@ -1,4 +1,6 @@
-import type { Diagnostic } from "../base/diagnostic.ts";
+import { assembleInline, type InlineOperand } from "../assembler/assemble-inline.ts";
+import type { Result } from "../base/result.ts";
+import { err, ok } from "../base/result.ts";
 import type { Instruction } from "../isa/instruction.ts";
 import {
   BPF_ABS,
@@ -34,7 +36,7 @@ import {
 } from "../isa/opcodes.ts";
 import type { SymbolReference } from "./compiled-module.ts";
 import { layOutBlocks } from "./layout.ts";
-import type { MachineFunction, MachineInsn, Place, Terminator } from "./machine.ts";
+import type { AsmCode, MachineFunction, MachineInsn, Place, Terminator } from "./machine.ts";
 import { negatedJump } from "./select/conditions.ts";
 
 export interface EncodedFunction {
@@ -42,6 +44,12 @@ export interface EncodedFunction {
   readonly references: readonly SymbolReference[];
   /** Metadata id of the DILocation of each slot, or -1. */
   readonly places: readonly number[];
+}
+
+/** Why a function could not be encoded, and the DILocation to blame, or -1. */
+export interface EncodeFailure {
+  readonly message: string;
+  readonly dbg: number;
 }
 
 const REACH = 0x7fff;
@@ -57,23 +65,23 @@ interface Jump {
 }
 
 /** Turns allocated code into instructions, with jumps of the final distances. `gotol`: whether v4's long jump exists. */
-export function encodeFunction(
-  fn: MachineFunction,
-  gotol: boolean,
-): { readonly ok: true; readonly value: EncodedFunction } | { readonly ok: false; readonly error: Diagnostic } {
+export function encodeFunction(fn: MachineFunction, gotol: boolean): Result<EncodedFunction, EncodeFailure> {
   const order = layOutBlocks(fn);
   for (const long of gotol ? [false, true] : [false]) {
     const encoder = new Encoder(fn, order, long);
-    if (encoder.run()) return { ok: true, value: encoder };
+    if (encoder.run()) return ok(encoder);
+    if (encoder.failure !== null) return err(encoder.failure);
   }
   const message = `'${fn.name}' has a jump over more than ${REACH} instructions, which needs -mcpu=v4`;
-  return { ok: false, error: { severity: "error", message } };
+  return err({ message, dbg: -1 });
 }
 
 class Encoder implements EncodedFunction {
   readonly insns: Instruction[] = [];
   readonly references: SymbolReference[] = [];
   readonly places: number[] = [];
+  failure: EncodeFailure | null = null;
+  #expansions = 0;
   readonly #fn: MachineFunction;
   readonly #order: readonly number[];
   /** Every unconditional jump is long, and conditional ones jump over one. */
@@ -96,6 +104,7 @@ class Encoder implements EncodedFunction {
       for (const insn of block.insns) this.#insn(insn);
       this.#term(block.term, this.#order[i + 1] ?? -1);
     });
+    if (this.failure !== null) return false;
     for (const { at, to, long } of this.#jumps) {
       const distance = (this.#starts.get(to) ?? 0) - at - 1;
       const insn = this.insns[at] as Instruction;
@@ -206,7 +215,30 @@ class Encoder implements EncodedFunction {
         );
         return;
       case "asm":
+        this.#asm(insn);
         return;
+    }
+  }
+
+  #asm(code: AsmCode): void {
+    const operands = code.operands.map((o): InlineOperand => {
+      if (o.kind !== "memory") return o;
+      const [base, offset] = this.#base(o.place);
+      return { kind: "memory", base, offset };
+    });
+    const start = this.insns.length;
+    const assembled = assembleInline(code.template, operands, this.#expansions++);
+    if (!assembled.ok) {
+      this.failure ??= { message: assembled.error, dbg: code.dbg };
+      return;
+    }
+    for (const insn of assembled.value.insns) {
+      this.insns.push(insn);
+      this.places.push(code.dbg);
+    }
+    for (const r of assembled.value.references) this.references.push({ ...r, insn: start + r.insn });
+    for (const { insn, field, block } of assembled.value.jumps) {
+      this.#jumps.push({ at: start + insn, to: block, long: field === "imm" });
     }
   }
 
@@ -264,6 +296,7 @@ class Encoder implements EncodedFunction {
       case "none":
         return;
       case "asm":
+        this.#asm(term.code);
         if (term.fallthrough !== next) this.#goto(-1, term.fallthrough);
         return;
     }

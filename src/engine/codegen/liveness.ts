@@ -46,6 +46,7 @@ export function computeLiveness(fn: MachineFunction): Liveness {
       forEachDef(insn, def);
     }
     forEachTermUse(block.term, use);
+    if (block.term.kind === "asm") for (const reg of block.term.code.defs) def(reg);
     gen[id] = g;
     kill[id] = k;
     liveIn[id] = Uint32Array.from(g);

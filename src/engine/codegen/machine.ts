@@ -38,6 +38,8 @@ export interface AsmCode {
   /** Registers written and read, virtual ones included. */
   readonly defs: Reg[];
   readonly uses: Reg[];
+  /** Those of `defs` that are written while the inputs are still wanted. */
+  readonly early: Reg[];
   dbg: number;
 }
 
@@ -247,14 +249,16 @@ export function mapRegisters(insn: MachineInsn, use: (reg: Reg) => Reg, def: (re
       if (insn.index !== NO_REG) insn.index = use(insn.index);
       return;
     case "asm": {
-      const { defs, uses, operands } = insn;
+      const { defs, uses, early, operands } = insn;
       const wasDef = new Set(defs);
+      for (let i = 0; i < early.length; i++) early[i] = def(early[i] as Reg);
       for (let i = 0; i < defs.length; i++) defs[i] = def(defs[i] as Reg);
       for (let i = 0; i < uses.length; i++) {
         const reg = uses[i] as Reg;
         uses[i] = wasDef.has(reg) ? def(reg) : use(reg);
       }
-      for (const operand of operands) {
+      // A tied input and its output are one object.
+      for (const operand of new Set(operands)) {
         if (operand.kind === "reg") operand.reg = wasDef.has(operand.reg) ? def(operand.reg) : use(operand.reg);
         else if (operand.kind === "memory") place(operand.place);
       }
