@@ -19,6 +19,7 @@ import { emitMemory } from "./emit-memory.ts";
 import { FunctionCode, type JitInfo, type ModuleParts } from "./function-code.ts";
 import { finderBody } from "./hash-search.ts";
 import { I32_LOCALS, I64_LOCALS, IMPORTS, MAY_GOTO_LOCAL, NEXT_LOCAL, REGISTERS_AT } from "./layout.ts";
+import { liveAtStart } from "./liveness.ts";
 import { Provenance, Registers } from "./provenance.ts";
 import { emitDispatch, emitStructured } from "./structure.ts";
 import * as w from "./wasm-code.ts";
@@ -137,6 +138,7 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
   const { code } = f;
   locals(code);
   f.prologue();
+  const live = liveAtStart(program, flow, parts.info.access === "bare");
   const at = provenance.blocks(start);
   const now = new Registers();
   f.registers = now;
@@ -145,7 +147,7 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
     code,
     nextLocal: NEXT_LOCAL,
     spend: (b: number, rounds: number) => f.spend((flow.loopSize[b] as number) * rounds),
-    refuel: (b: number) => f.refuel(block(b).start),
+    refuel: (b: number) => f.refuel(block(b).start, live[b]),
     copies: (b: number) => copiesOf(program, flow, b),
     body: (b: number) => {
       const { start: from, end, exit } = block(b);

@@ -21,6 +21,8 @@ import {
 import type { Registers } from "./provenance.ts";
 import * as w from "./wasm-code.ts";
 
+const ALL_REGISTERS = 0x7ff;
+
 /** What the kernel tells about the program and its surroundings. */
 export interface JitInfo {
   /**
@@ -120,8 +122,12 @@ export class FunctionCode {
     this.set(r);
   }
 
-  spillAll(): void {
-    for (let r = 0; r <= R10; r++) this.get(r);
+  /** Writes all registers to the area; those that are not in `live` (one bit each) as 0. */
+  spillAll(live = ALL_REGISTERS): void {
+    for (let r = 0; r <= R10; r++) {
+      if ((live & (1 << r)) !== 0 || r === R10) this.get(r);
+      else this.code.i64(0);
+    }
     this.code.call(this.parts.spill);
   }
 
@@ -171,9 +177,9 @@ export class FunctionCode {
   }
 
   /** The interpreter runs the rest of the function, from `slot`. */
-  resume(slot: number): void {
+  resume(slot: number, live = ALL_REGISTERS): void {
     this.giveFuel();
-    this.spillAll();
+    this.spillAll(live);
     this.code.i32(0);
     if (this.mayGoto) this.code.get(MAY_GOTO_LOCAL);
     else this.code.i32(MAY_GOTO_ITERATIONS);
@@ -224,8 +230,11 @@ export class FunctionCode {
     code.byte(w.I32_LT_S);
   }
 
-  /** Asks for more fuel; without any the interpreter goes on from `slot`. */
-  refuel(slot: number): void {
+  /**
+   * Asks for more fuel; without any the interpreter goes on from `slot`, with the registers that are `live`: keeping the others
+   * would cost every round of the loop.
+   */
+  refuel(slot: number, live = ALL_REGISTERS): void {
     const { code } = this;
     this.pushPlace(slot);
     this.import("refuel");
@@ -233,7 +242,7 @@ export class FunctionCode {
     code.byte(w.I32_EQZ);
     code.byte(w.IF);
     code.byte(w.EMPTY_BLOCK);
-    this.resume(slot);
+    this.resume(slot, live);
     code.byte(w.END);
   }
 
