@@ -1,10 +1,11 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { offlinePlugin } from "./src/cli/offline-plugin.ts";
 import { compilerPlugin } from "./src/cli/vite-plugin.ts";
 
 export default defineConfig({
   base: "./",
-  plugins: [react(), compilerPlugin()],
+  plugins: [react(), compilerPlugin(), offlinePlugin()],
   build: { target: "es2023", sourcemap: true, chunkSizeWarningLimit: 4000 },
   worker: { format: "es" },
   test: {

@@ -43,3 +43,12 @@ createRoot(document.getElementById("root") as HTMLElement).render(
   <App store={playground.store} actions={playground.actions} />,
 );
 void playground.start(location.hash);
+
+// The second visit needs no network. Not in development, where files change under the page.
+if (import.meta.env.PROD && "serviceWorker" in navigator) {
+  addEventListener("load", () => {
+    navigator.serviceWorker.register(new URL("offline.js", document.baseURI)).catch(() => {
+      // Refused (private window, no https): the page only needs the network next time.
+    });
+  });
+}
