@@ -252,13 +252,25 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
 
   if (file === "program" && source.object)
     return (
-      <div className="pb">
-        <Empty title={`${source.object.name} is loaded`}>
-          <p>
-            An object carries no C source. Its instructions are under Assembly; editing the source replaces the object.
-          </p>
-        </Empty>
-      </div>
+      <>
+        {problems.length > 0 ? (
+          <div className="notes">
+            {problems.slice(0, 3).map((p) => (
+              <ProblemNote key={`${p.program}${p.title}`} problem={p} />
+            ))}
+          </div>
+        ) : null}
+        <div className="pb">
+          <Empty
+            title={problems.some((p) => p.kind === "error") ? source.object.name : `${source.object.name} is loaded`}
+          >
+            <p>
+              An object carries no C source. Its instructions are under Assembly. Pick a demo, or drop a C file, to go
+              on with C.
+            </p>
+          </Empty>
+        </div>
+      </>
     );
   if (file === "assembly" && assembly.text === "")
     return (
