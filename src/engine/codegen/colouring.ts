@@ -63,6 +63,58 @@ export function colour(fn: MachineFunction, costs: (reg: Reg) => number): Colour
   return new Colourer(fn, costs).run();
 }
 
+/** Which registers of a block hold equal values, as far as copies and constants tell. */
+class ValueNumbering {
+  readonly #number: Int32Array;
+  readonly #stamp: Int32Array;
+  #round = 0;
+  #next = 0;
+
+  constructor(registers: number) {
+    this.#number = new Int32Array(registers);
+    this.#stamp = new Int32Array(registers);
+  }
+
+  /** For the places of copies and constants: the registers that hold then what the instruction writes. */
+  run(insns: readonly MachineInsn[]): Map<number, readonly Reg[]> {
+    this.#round++;
+    const found = new Map<number, readonly Reg[]>();
+    const holders = new Map<number, Reg[]>();
+    const constants = new Map<string, number>();
+    insns.forEach((insn, i) => {
+      if (insn.op !== "mov" && insn.op !== "imm") {
+        forEachDef(insn, (r) => this.#set(r, ++this.#next));
+        return;
+      }
+      let number: number;
+      if (insn.op === "mov") number = this.#of(insn.src);
+      else {
+        const key = `${insn.imm}:${insn.width}`;
+        number = constants.get(key) ?? ++this.#next;
+        constants.set(key, number);
+      }
+      const all = holders.get(number) ?? [];
+      if (insn.op === "mov" && !all.includes(insn.src)) all.push(insn.src);
+      const same = all.filter((r) => this.#of(r) === number);
+      this.#set(insn.dst, number);
+      if (same.length > (insn.op === "mov" ? 1 : 0)) found.set(i, same);
+      if (!same.includes(insn.dst)) same.push(insn.dst);
+      holders.set(number, same);
+    });
+    return found;
+  }
+
+  #of(r: Reg): number {
+    if (this.#stamp[r] !== this.#round) this.#set(r, ++this.#next);
+    return this.#number[r] as number;
+  }
+
+  #set(r: Reg, number: number): void {
+    this.#stamp[r] = this.#round;
+    this.#number[r] = number;
+  }
+}
+
 class Colourer {
   readonly #fn: MachineFunction;
   readonly #costs: (reg: Reg) => number;
@@ -148,6 +200,7 @@ class Colourer {
       place[r] = -1;
     };
     const defs: Reg[] = [];
+    const numbering = new ValueNumbering(this.#n);
     for (const id of order) {
       const block = this.#fn.blocks[id];
       const out = liveOut[id];
@@ -168,6 +221,7 @@ class Colourer {
       }
       forEachTermUse(block.term, add);
       if (block.term.kind === "asm") this.#clobber(block.term.code.early, block.term.code.uses);
+      const equals = numbering.run(block.insns);
       for (let i = block.insns.length - 1; i >= 0; i--) {
         const insn = block.insns[i] as MachineInsn;
         if (insn.op === "mov") {
@@ -181,7 +235,9 @@ class Colourer {
         }
         defs.length = 0;
         forEachDef(insn, (r) => defs.push(r));
-        this.#clobber(defs, live);
+        const same = equals.get(i);
+        if (same === undefined) this.#clobber(defs, live);
+        else this.#define(defs[0] as Reg, live, same);
         for (const d of defs) drop(d);
         forEachUse(insn, add);
         if (insn.op === "asm") this.#clobber(insn.early, insn.uses);
@@ -195,6 +251,12 @@ class Colourer {
       for (const l of live) this.#connect(l, d);
       for (const other of defs) this.#connect(other, d);
     }
+  }
+
+  /** A definition by a copy or constant: whoever holds the same value may share the register. */
+  #define(d: Reg, live: readonly Reg[], same: readonly Reg[]): void {
+    this.#used[d] = 1;
+    for (const l of live) if (!same.includes(l)) this.#connect(l, d);
   }
 
   #connect(a: Reg, b: Reg): void {

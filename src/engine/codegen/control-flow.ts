@@ -45,8 +45,13 @@ function isImpossible(fn: MachineFunction, id: number): boolean {
 export function simplifyControlFlow(fn: MachineFunction): void {
   for (const block of fn.blocks) {
     const { term } = block;
-    if (term.kind === "goto") term.to = finalTarget(fn, term.to);
-    else if (term.kind === "asm") {
+    if (term.kind === "goto") {
+      term.to = finalTarget(fn, term.to);
+      const target = fn.blocks[term.to];
+      // A jump to the end is no shorter than the end.
+      if (target?.insns.length === 0 && target.term.kind === "exit") block.term = { ...target.term };
+    }
+    if (term.kind === "asm") {
       term.fallthrough = finalTarget(fn, term.fallthrough);
     } else if (term.kind === "if") {
       term.taken = finalTarget(fn, term.taken);

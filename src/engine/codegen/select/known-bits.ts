@@ -137,14 +137,46 @@ class Analysis {
       case "call": {
         const name =
           insn.callee !== null && "kind" in insn.callee && insn.callee.kind === "global" ? insn.callee.name : "";
-        if (name.startsWith("llvm.bswap.") && bits < 64) return [bits, bits];
-        if (name.startsWith("llvm.ctpop.") || name.startsWith("llvm.ctlz.") || name.startsWith("llvm.cttz."))
-          return computed(bitLength(BigInt(bits)));
-        return [32, 64];
+        return this.#intrinsic(insn, name, bits, width);
       }
       default:
         return [32, 64];
     }
+  }
+
+  #intrinsic(insn: IrInstruction & { op: "call" }, name: string, bits: number, width: 32 | 64): Pair {
+    const base = /^llvm\.([a-z]+)\./.exec(name)?.[1];
+    const [a, b] = insn.args;
+    switch (base) {
+      case "bswap":
+        return bits < 64 ? [Math.min(bits, 32), bits] : [32, 64];
+      case "ctpop":
+      case "ctlz":
+      case "cttz": {
+        const k = bitLength(BigInt(bits));
+        return [k, k];
+      }
+      case "abs":
+      case "bitreverse":
+      case "fshl":
+      case "fshr":
+        return [32, width];
+      case "umin":
+      case "umax":
+      case "smin":
+      case "smax":
+        if (a === undefined || b === undefined) return [32, 64];
+        // Narrow signed operands are extended to the whole width first.
+        if (base.startsWith("s") && bits < width) return [32, 64];
+        return this.#join(this.#extended(a.value, bits, width), this.#extended(b.value, bits, width));
+      default:
+        return [32, 64];
+    }
+  }
+
+  /** Bits of a value whose register is zero-extended from `bits` to `width` where it is not so already. */
+  #extended(value: IrValue, bits: number, width: 32 | 64): Pair {
+    return this.#zeroExtended(this.of(value), bits, width);
   }
 
   #join(a: Pair, b: Pair): Pair {
