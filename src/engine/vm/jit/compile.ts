@@ -20,6 +20,7 @@ import { FunctionCode, type JitInfo, type ModuleParts } from "./function-code.ts
 import { finderBody } from "./hash-search.ts";
 import { I32_LOCALS, I64_LOCALS, IMPORTS, MAY_GOTO_LOCAL, NEXT_LOCAL, REGISTERS_AT } from "./layout.ts";
 import { liveAtStart } from "./liveness.ts";
+import { addressChains, emitLowHalf } from "./low-halves.ts";
 import { Provenance, Registers } from "./provenance.ts";
 import { emitDispatch, emitStructured } from "./structure.ts";
 import * as w from "./wasm-code.ts";
@@ -153,8 +154,12 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
       const { start: from, end, exit } = block(b);
       now.assign(at[b] as Registers);
       const last = exit.kind === "branch" ? end - 1 : end;
+      f.forgetLows();
+      const chains = addressChains(program, block(b));
       for (let i = from; i < last; i++) {
+        if (chains[i - from] === 1) emitLowHalf(f, i);
         instruction(f, i);
+        if (chains[i - from] === 1) f.keepLow(program.dst[i] as number);
         provenance.step(now, i);
         if (program.op[i] === LD_IMM64) i++;
       }
@@ -221,6 +226,7 @@ function instruction(f: FunctionCode, slot: number): void {
         program.off[slot] as number,
         program.imm[slot] as number,
       );
+      f.forgetLow(d);
       break;
     case BPF_LDX:
     case BPF_ST:

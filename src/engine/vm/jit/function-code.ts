@@ -9,6 +9,7 @@ import {
   FUEL_LOCAL,
   type ImportName,
   importIndex,
+  LOW_LOCAL,
   MAY_GOTO_AT,
   MAY_GOTO_LOCAL,
   REGISTER_LOCAL,
@@ -63,6 +64,8 @@ export class FunctionCode {
   readonly mayGoto: boolean;
   /** Where registers point at the instruction that is being compiled; null with checked accesses. */
   registers: Registers | null = null;
+  /** Registers (one bit each) whose low half stands in a local of its own. */
+  #lows = 0;
 
   constructor(parts: ModuleParts, hasLoops: boolean, mayGoto: boolean) {
     this.parts = parts;
@@ -84,6 +87,22 @@ export class FunctionCode {
 
   set(r: number): void {
     this.code.set(REGISTER_LOCAL[r] as number);
+    this.#lows &= ~(1 << r);
+  }
+
+  /** `r` was written by code that did not use {@link set}. */
+  forgetLow(r: number): void {
+    this.#lows &= ~(1 << r);
+  }
+
+  /** No low halves are known apart: at the start of a block. */
+  forgetLows(): void {
+    this.#lows = 0;
+  }
+
+  /** LOW_LOCAL of `r` has just been set along with `r`; it holds until `r` is written again. */
+  keepLow(r: number): void {
+    this.#lows |= 1 << r;
   }
 
   import(name: ImportName): void {
@@ -104,6 +123,10 @@ export class FunctionCode {
 
   /** Pushes the low half of a register: the offset that an address holds. */
   low(r: number): void {
+    if ((this.#lows & (1 << r)) !== 0) {
+      this.code.get(LOW_LOCAL + r);
+      return;
+    }
     this.get(r);
     this.code.byte(w.I32_WRAP_I64);
   }

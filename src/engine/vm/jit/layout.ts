@@ -48,9 +48,11 @@ export const MAY_GOTO_LOCAL = 16;
 export const NEXT_LOCAL = 17;
 /** The shadow byte of a checked access. */
 export const MARK_LOCAL = 18;
-/** r0, r6..r10 and two more (i64), then five i32. */
+/** Low halves of r0..r10, where an address is in the making. */
+export const LOW_LOCAL = 19;
+/** r0, r6..r10 and two more (i64), then the i32 ones. */
 export const I64_LOCALS = 8;
-export const I32_LOCALS = 5;
+export const I32_LOCALS = 16;
 
 /** Bytes of a function's stack. */
 export const STACK_BYTES = 512;
