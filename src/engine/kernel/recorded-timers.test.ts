@@ -139,8 +139,11 @@ function nsecs(text: string, flags: bigint, now: number): bigint {
 function step(replay: Replay, text: string): unknown {
   const { world } = replay;
   const { kernel, main } = world;
-  let m: RegExpExecArray | null;
-  const is = (pattern: RegExp): boolean => (m = pattern.exec(text)) !== null;
+  let m: RegExpExecArray | null = null;
+  const is = (pattern: RegExp): boolean => {
+    m = pattern.exec(text);
+    return m !== null;
+  };
   const arg = (i: number): string => m?.[i] ?? "";
   const int = (i: number): number => Number(arg(i));
   if (is(/^bpf_timer_init\(key (\d+), flags=(\d+)\)$/)) return replay.op(OP.init, int(1), BigInt(arg(2)));
@@ -217,7 +220,7 @@ function step(replay: Replay, text: string): unknown {
   if (text === "program B: cancel") return replay.retOf(world.run("b", u64(OP.cancel, 0, 0, 0, 0, 0, 0, 0)));
   if (text.startsWith("timer_list base index")) {
     const { monotonic, boottime } = kernel.state.cpus[0]?.hrtimers ?? {};
-    return [...(monotonic?.size ? [4] : []), ...(boottime?.size ? [6] : [])];
+    return [...(monotonic?.live ? [4] : []), ...(boottime?.live ? [6] : [])];
   }
   return undefined;
 }

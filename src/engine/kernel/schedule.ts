@@ -5,7 +5,7 @@ import { OPERATIONS } from "./operations.ts";
 import { checkLeaks } from "./reference-graph.ts";
 import type { Cpu, OpFrame, RcuCallback, Task, Wait } from "./state.ts";
 import { newTask, op, rcuPending, startWorker } from "./tasks.ts";
-import { nextHrtimerExpiry } from "./timers/hrtimer-queue.ts";
+import { firstKey, firstProgrammed } from "./timers/hrtimer-queue.ts";
 import { forgetTimer } from "./timers/timer-object.ts";
 import { nextWheelJiffy } from "./timers/wheel.ts";
 
@@ -38,8 +38,13 @@ function interruptTime(kernel: Kernel, cpu: Cpu): number {
   const { monotonic, boottime } = cpu.hrtimers;
   let next = Number.POSITIVE_INFINITY;
   for (const queue of [monotonic, boottime]) {
-    let due = nextHrtimerExpiry(queue);
-    if (due <= cpu.served && (queue.orders[0] as number) < cpu.servedOrder) due = cpu.served + REARM_LATENCY;
+    if (queue.live === 0) continue;
+    let due = firstKey(queue);
+    if (due <= cpu.served) {
+      const first = firstProgrammed(queue);
+      due = first?.key ?? Number.POSITIVE_INFINITY;
+      if (first !== null && due <= cpu.served && first.order < cpu.servedOrder) due = cpu.served + REARM_LATENCY;
+    }
     if (due < next) next = due;
   }
   if (cpu.wheel.count > 0) next = Math.min(next, nextWheelJiffy(cpu.wheel) * kernel.nsPerJiffy);

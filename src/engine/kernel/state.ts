@@ -181,13 +181,12 @@ export interface Timer {
 
 /** Min-heap over dense timer numbers; see timers/hrtimer-queue.ts. */
 export interface HrtimerQueue {
+  /** Entries in the heap, and those of them that stand for a queued timer. */
   size: number;
-  /** By heap place: expiry, order of queueing, timer number. */
-  keys: Float64Array;
-  orders: Float64Array;
-  items: Int32Array;
-  /** By timer number: heap place, or -1. */
-  places: Int32Array;
+  live: number;
+  heap: Float64Array;
+  /** By timer number: the tag of its entry, or -1. */
+  current: Float64Array;
 }
 
 /** See timers/wheel.ts. */

@@ -127,7 +127,11 @@ function timersOf(kernel: Kernel, indexes: readonly number[]): QueuedTimer[] {
 export function queuedTimers(kernel: Kernel, cpuId: number, base: QueueBase): QueuedTimer[] {
   const cpu = kernel.state.cpus[cpuId];
   if (cpu === undefined) return [];
-  if (base !== "wheel") return timersOf(kernel, hrtimersInOrder(cpu.hrtimers[base]));
+  if (base !== "wheel")
+    return timersOf(
+      kernel,
+      hrtimersInOrder(cpu.hrtimers[base]).map((timer) => timer.index),
+    );
   return wheelBuckets(kernel, cpuId)
     .sort((a, b) => a.expiresJiffies - b.expiresJiffies || b.level - a.level)
     .flatMap((bucket) => bucket.timers);

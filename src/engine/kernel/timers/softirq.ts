@@ -3,23 +3,19 @@ import type { Kernel } from "../kernel.ts";
 import { indexOfValue } from "../maps/values.ts";
 import type { Cpu, HrtimerQueue, OpFrame, Task, Timer } from "../state.ts";
 import { finish, kernelStackKey, pushFunction, quiescent, setPointer } from "../tasks.ts";
+import { firstHrtimer, firstKey, firstProgrammed, type QueuedHrtimer } from "./hrtimer-queue.ts";
 import { dequeueTimer, shownExpiry } from "./timer-object.ts";
 import { collectWheel, nextWheelJiffy } from "./wheel.ts";
 
 /**
- * Heap place of the timer that is due first, or -1. Negative expiries (absolute times of 2^63 and more) are served when another
- * timer has been (measured).
+ * The timer that is due first, or null. Negative expiries (absolute times of 2^63 and more) are served when another timer has been
+ * (measured).
  */
-function duePlace(queue: HrtimerQueue, now: number, data: OpFrame["data"]): number {
-  const { keys, size } = queue;
-  if (size === 0) return -1;
-  if ((keys[0] as number) >= 0) return (keys[0] as number) <= now ? 0 : -1;
-  let best = -1;
-  for (let i = 1; i < size; i++) {
-    const key = keys[i] as number;
-    if (key >= 0 && key <= now && (best < 0 || key < (keys[best] as number))) best = i;
-  }
-  return best >= 0 || data["served"] !== true ? best : 0;
+function dueHrtimer(queue: HrtimerQueue, now: number, data: OpFrame["data"]): QueuedHrtimer | null {
+  if (queue.live === 0) return null;
+  const first = firstKey(queue) >= 0 ? firstHrtimer(queue) : firstProgrammed(queue);
+  if (first !== null && first.key <= now) return first;
+  return data["served"] === true && firstKey(queue) < 0 ? firstHrtimer(queue) : null;
 }
 
 /** The timer that is served next, taken out of its queue; null when none is due. */
@@ -42,10 +38,10 @@ function takeDue(kernel: Kernel, cpu: Cpu, data: OpFrame["data"]): Timer | null 
     data["at"] = 0;
   }
   for (const queue of [cpu.hrtimers.monotonic, cpu.hrtimers.boottime]) {
-    const place = duePlace(queue, cpu.served, data);
+    const due = dueHrtimer(queue, cpu.served, data);
     // Armed since this interrupt began: the next one serves it.
-    if (place < 0 || (queue.orders[place] as number) >= data["before"]) continue;
-    const timer = timerOf(queue.items[place] as number);
+    if (due === null || due.order >= data["before"]) continue;
+    const timer = timerOf(due.index);
     if (timer === undefined) continue;
     dequeueTimer(kernel, timer);
     data["served"] = true;
