@@ -3,6 +3,7 @@ import { typeAt } from "../btf/layout.ts";
 import { BPF_PSEUDO_KFUNC_CALL, CALL } from "../isa/opcodes.ts";
 import { calls } from "./calls-half.ts";
 import { checkControlFlow, postOrder } from "./passes/control-flow.ts";
+import { type DanglingCall, danglingCall } from "./passes/dangling-calls.ts";
 import { type ResolvedMaps, resolveOperands } from "./passes/encoding.ts";
 import { markFastcallPatterns, shrinkFastcallStacks } from "./passes/fastcall.ts";
 import { InsnText } from "./passes/insn-text.ts";
@@ -134,7 +135,36 @@ class Verification {
       return this.refuse(
         failure("EINVAL", "invalid kernel function call not eliminated in verifier pass", "kfunc-unknown", live),
       );
+    const dangling = danglingCall(program.insns, facts, this.subprograms);
+    if (dangling !== null) {
+      const at = this.translatedPlace(walker, maps, dangling);
+      return this.refuse(
+        failure(
+          "EFAULT",
+          `verifier bug: No program to jit at insn ${at} (subprog < 0)`,
+          "call-of-removed",
+          dangling.origin,
+        ),
+      );
+    }
     return this.accept(walker, maps);
+  }
+
+  /** Slot of the rewritten program to which the call or function address leads. */
+  private translatedPlace(walker: Walker, maps: ResolvedMaps, { target, kept }: DanglingCall): number {
+    if (target < 0) return target;
+    const { program } = this;
+    const lines = xlatedOf({ program, subprograms: this.subprograms, facts: walker.facts, maps: maps.bySlot });
+    const slotOf = (text: string): number => Number(/^ *(\d+):/.exec(text)?.[1] ?? -1);
+    for (let at = target; at < kept.length; at++) {
+      const origin = kept[at]!;
+      const within = at - kept.indexOf(origin);
+      const line = lines.filter((l) => l.origin === origin)[within];
+      if (line !== undefined) return slotOf(line.text);
+    }
+    const last = lines.at(-1)!.text;
+    const length = slotOf(last) + (last.includes("(18)") ? 2 : 1);
+    return length + Math.max(0, target - kept.length);
   }
 
   private printLiveRegisters(insnText: InsnText, components: Int32Array, liveRegs: Uint16Array): void {

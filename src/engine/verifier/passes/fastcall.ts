@@ -1,4 +1,4 @@
-import { helperById, isHelperOffered } from "../../abi/helpers.ts";
+import { helperForProgram, isHelperOffered } from "../../abi/helpers.ts";
 import type { Instruction } from "../../isa/instruction.ts";
 import {
   BPF_DW,
@@ -22,7 +22,7 @@ const CALLER_SAVED = 0x3f;
 /** Registers that the called function may change, bits r0..r5, and whether it is one that leaves the others alone. */
 function summary(program: VerifierProgram, insn: Instruction, at: number): { clobbers: number; fast: boolean } | null {
   if (insn.src === BPF_HELPER_CALL) {
-    const helper = helperById(insn.imm);
+    const helper = helperForProgram(insn.imm, program.type);
     if (helper === undefined || !isHelperOffered(helper, program.type)) return null;
     const result = helper.ret.kind === "void" ? 0 : 1;
     return {

@@ -90,7 +90,7 @@ function callUses(program: VerifierProgram, insn: Instruction, at: number): numb
   if (insn.src === BPF_HELPER_CALL) {
     const helper = helperById(insn.imm);
     // A helper that the program type does not have counts as unknown.
-    if (helper !== undefined && isHelperOffered(helper, program.type)) count = calls.helperArgCount(insn.imm);
+    if (helper !== undefined && isHelperOffered(helper, program.type)) count = calls.helperArgCount(insn.imm, program);
   }
   if (insn.src === BPF_PSEUDO_KFUNC_CALL) {
     const name = program.kfuncs.get(at);

@@ -86,7 +86,7 @@ export class Checkpoints {
         const verdict = this.compareUnfinished(old, marks);
         if (verdict === "rejected") return "rejected";
         if (verdict === "loop") hit = loop = true;
-        else if (verdict === "hit") hit = loop = true;
+        else if (verdict === "hit") hit = true;
         else if (!forced && jumps < 20 && insns < 100) keep = false;
       } else {
         loop = this.loops.isOpen(old);

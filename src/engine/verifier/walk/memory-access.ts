@@ -260,7 +260,8 @@ export function checkMapAccessRights(w: Walker, regno: number, off: number, size
 function checkInside(w: Walker, regno: number, off: number, size: number, memSize: number, zeroSize: boolean): boolean {
   if (off >= 0 && (size > 0 || (size === 0 && zeroSize)) && off + size <= memSize) return true;
   const reg = w.reg(regno);
-  switch (reg.type) {
+  // Memory that may be null is not named by its kind.
+  switch (reg.mayBeNull ? PTR_TO_MEM : reg.type) {
     case PTR_TO_MAP_KEY:
       w.line(`invalid access to map key, key_size=${memSize} off=${off} size=${size}`);
       break;

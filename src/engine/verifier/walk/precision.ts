@@ -109,7 +109,7 @@ const wanted = new Wanted();
 /** The scalar in register `n` decides something: it becomes precise in all kept states that it stems from. */
 export function markPreciseRegister(w: Walker, n: number): boolean {
   if (w.reg(n).type !== SCALAR_VALUE) {
-    return w.reject("EFAULT", `verifier bug: backtracking misuse: r${n} is not a scalar`, "precision-misuse", n);
+    return w.reject("EFAULT", "verifier bug: backtracking misuse", "precision-misuse", n);
   }
   wanted.reset();
   wanted.start(w.state.frames.length - 1);
