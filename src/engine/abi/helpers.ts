@@ -10,7 +10,7 @@ export type HelperArg =
   | { readonly kind: "mem"; readonly size: number | "next"; readonly access: "read" | "write" }
   | { readonly kind: "size"; readonly zero: boolean }
   | { readonly kind: "alloc" }
-  | { readonly kind: "sock" | "anysock" }
+  | { readonly kind: "sock" | "anysock" | "fullsock" }
   | { readonly kind: "btf"; readonly struct: string }
   | { readonly kind: "dynptr"; readonly dynptr: string; readonly role: "use" | "new" | "end" };
 
@@ -55,7 +55,7 @@ export interface Helper {
  * Marks: g GPL only, s may sleep, p changes packet data, a acquires, r releases, k keeps the reference of r1.
  * Arguments: `any`; `map`; `key`, `value` (memory of the map's sizes; `value-out` is written); `in`, `out`, `new` (memory read;
  * written; written and not initialised) with `[bytes]` or else the size in the next argument; `size` (at least 1), `size0`;
- * `alloc` (constant); `ctx`; `func`; `stack` (callback context); `timer`; `lock`; `kptr`; `record` (of a ringbuf); `str`; `sock`; `anysock`;
+ * `alloc` (constant); `ctx`; `func`; `stack` (callback context); `timer`; `lock`; `kptr`; `record` (of a ringbuf); `str`; `sock`; `anysock`; `fullsock`;
  * `ptr:STRUCT`; `percpu`; `dynptr:KIND`, `dynptr-new:KIND`, `dynptr-end:KIND`. Behind `/p` a checked packet pointer is accepted,
  * behind `?` the constant 0.
  * Program types: `*` all, `-` none of those measured.
@@ -212,7 +212,7 @@ const TABLE = `
 149 | snprintf_btf                   | .  | out, size, in, size, any                | int                    | *
 150 | seq_printf_btf                 | g  | ptr:seq_file, in, size0, any            | int                    | -
 151 | skb_cgroup_classid             | .  | ctx                                     | int                    | sched_cls sched_act
-152 | redirect_neigh                 | .  | any, in, size0, any                     | int                    | sched_cls sched_act
+152 | redirect_neigh                 | .  | any, in?, size0, any                    | int                    | sched_cls sched_act
 153 | per_cpu_ptr                    | .  | percpu, any                             | percpu?                | *
 154 | this_cpu_ptr                   | .  | percpu                                  | percpu                 | *
 155 | redirect_peer                  | .  | any, any                                | int                    | sched_cls sched_act
@@ -225,7 +225,7 @@ const TABLE = `
 162 | sock_from_file                 | .  | ptr:file                                | ptr:socket?            | syscall
 163 | check_mtu                      | g  | ctx, any, out[4], any, any              | int                    | sched_cls sched_act xdp
 164 | for_each_map_elem              | .  | map, func, stack?, any                  | int                    | *
-165 | snprintf                       | g  | out, size0, str, in, size0              | int                    | *
+165 | snprintf                       | g  | out?, size0, str, in?, size0            | int                    | *
 166 | sys_bpf                        | .  | any, in, size                           | int                    | syscall
 167 | btf_find_by_name_kind          | .  | in, size, any, any                      | int                    | syscall
 168 | sys_close                      | .  | any                                     | int                    | syscall
@@ -237,8 +237,8 @@ const TABLE = `
 174 | get_attach_cookie              | .  | ctx                                     | int                    | tracepoint raw_tracepoint kprobe perf_event
 175 | task_pt_regs                   | g  | ptr:task_struct                         | ptr:pt_regs            | *
 176 | get_branch_snapshot            | g  | new, size0                              | int                    | *
-177 | trace_vprintk                  | g  | in, size, in, size0                     | int                    | *
-178 | skc_to_unix_sock               | k  | anysock                                 | ptr:unix_sock?         | * but tracepoint raw_tracepoint kprobe perf_event cgroup_sock netfilter
+177 | trace_vprintk                  | g  | in, size, in?, size0                    | int                    | *
+178 | skc_to_unix_sock               | .  | anysock                                 | ptr:unix_sock?         | * but tracepoint raw_tracepoint kprobe perf_event cgroup_sock netfilter
 179 | kallsyms_lookup_name           | .  | in, size0, any, new[8]                  | int                    | syscall
 180 | find_vma                       | .  | ptr:task_struct, any, func, stack?, any | int                    | *
 181 | loop                           | .  | any, func, stack?, any                  | int                    | *
@@ -279,6 +279,14 @@ const RFC_TABLE = `
 65536 | timer_init | g | timer, func, any | int | *
 65537 | timer_mod  | g | timer, any       | int | *
 65538 | timer_del  | g | timer            | int | *
+`;
+
+/** Helpers that take other arguments in some program types, the last column (measured). */
+const VARIANT_TABLE = `
+17  | get_cgroup_classid | . |                   | int | * but sched_cls sched_act lwt_in lwt_out lwt_xmit lwt_seg6local
+46  | get_socket_cookie  | . | anysock?          | int | syscall sk_reuseport
+124 | sk_assign          | . | ctx, fullsock?, any | int | sk_lookup
+188 | xdp_get_buff_len   | . | ptr:xdp_buff      | int | syscall
 `;
 
 export const RFC_TIMER_INIT = 65536;
@@ -330,7 +338,7 @@ const EXTRA: Partial<Record<ProgTypeName, readonly string[]>> = {
     "get_retval",
   ],
   cgroup_device: ["get_local_storage", "set_retval", "get_retval"],
-  cgroup_sockopt: ["get_local_storage", "set_retval", "get_retval", "setsockopt", "getsockopt", "sk_storage_get"],
+  cgroup_sockopt: ["get_local_storage", "set_retval", "get_retval", "sk_storage_get", "sk_storage_delete", "tcp_sock"],
   sk_msg: [
     "msg_redirect_map",
     "msg_redirect_hash",
@@ -347,6 +355,23 @@ const EXTRA: Partial<Record<ProgTypeName, readonly string[]>> = {
   sk_reuseport: ["sk_select_reuseport", "skb_load_bytes", "skb_load_bytes_relative", "get_socket_cookie"],
   tracing: ["seq_printf", "seq_write", "seq_printf_btf", "d_path", "sock_from_file", "get_func_arg", "get_func_ret"],
   lsm: ["d_path", "inode_storage_get", "inode_storage_delete", "ima_inode_hash", "ima_file_hash", "bprm_opts_set"],
+};
+
+/** Helpers that these types lack, though those of {@link LIKE} or all others have them (measured). */
+const LACKS: Partial<Record<ProgTypeName, readonly string[]>> = {
+  cgroup_device: ["sk_storage_get", "get_netns_cookie", "ktime_get_coarse_ns", "get_socket_cookie"],
+  cgroup_sysctl: ["sk_storage_get", "get_netns_cookie", "get_socket_cookie"],
+  cgroup_sockopt: ["ktime_get_coarse_ns", "get_socket_cookie"],
+  sk_reuseport: [
+    "perf_event_output",
+    "skc_to_tcp6_sock",
+    "skc_to_tcp_sock",
+    "skc_to_tcp_timewait_sock",
+    "skc_to_tcp_request_sock",
+    "skc_to_udp6_sock",
+    "skc_to_unix_sock",
+    "skc_to_mptcp_sock",
+  ],
 };
 
 function parseArg(text: string): HelperArgSpec {
@@ -394,9 +419,17 @@ function parseOffer(text: string, name: string): (type: ProgTypeName) => boolean
   const all = words[0] === "*";
   const listed = new Set(words.slice(all ? 2 : 0));
   return (type) => {
+    if (LACKS[type]?.includes(name)) return false;
     if (EXTRA[type]?.includes(name)) return true;
     return all !== listed.has(LIKE[type] ?? type);
   };
+}
+
+function parseTypes(text: string): (type: ProgTypeName) => boolean {
+  const words = text.split(" ");
+  const all = words[0] === "*";
+  const listed = new Set(words.slice(all ? 2 : 0));
+  return (type) => all !== listed.has(type);
 }
 
 function parseTable(table: string): Map<number, Helper> {
@@ -431,6 +464,25 @@ const HELPERS: ReadonlyMap<number, Helper> = parseTable(TABLE);
 const RFC_HELPERS: ReadonlyMap<number, Helper> = parseTable(RFC_TABLE);
 const BY_NAME: ReadonlyMap<string, Helper> = new Map([...HELPERS.values()].map((h) => [h.name, h]));
 const RFC_BY_NAME: ReadonlyMap<string, Helper> = new Map([...RFC_HELPERS.values()].map((h) => [h.name, h]));
+
+/** Variants by number, with the types that see them. */
+const VARIANTS: ReadonlyMap<number, { readonly sees: (type: ProgTypeName) => boolean; readonly helper: Helper }> =
+  new Map(
+    [...parseTable(VARIANT_TABLE)].map(([id, variant]) => {
+      const row = VARIANT_TABLE.trim()
+        .split("\n")
+        .find((line) => Number(line.split("|")[0]) === id)!;
+      const base = HELPERS.get(id)!;
+      return [id, { sees: parseTypes(row.split("|").at(-1)!.trim()), helper: { ...variant, offered: base.offered } }];
+    }),
+  );
+
+/** The helper as programs of this type (a value of `PROG_TYPES`) see it: a few take other arguments there. */
+export function helperForProgram(id: number, progType: number): Helper | undefined {
+  const variant = VARIANTS.get(id);
+  const name = progTypeName(progType);
+  return variant !== undefined && name !== undefined && variant.sees(name) ? variant.helper : helperById(id);
+}
 
 /** The helper with this number: 1..211 of Linux, from 65536 those of the dialect `rfc`. */
 export function helperById(id: number): Helper | undefined {

@@ -11,7 +11,7 @@ export interface CallsHalf {
   // Facts known before the walk.
 
   /** Registers r1..rN that a helper reads; null for an unknown number (liveness then takes five). */
-  helperArgCount(id: number): number | null;
+  helperArgCount(id: number, program: VerifierProgram): number | null;
   kfuncArgCount(name: string, program: VerifierProgram): number | null;
   helperName(id: number): string | null;
   /** The helper (kfunc) calls a callback before it returns, or registers one for later. */

@@ -1,5 +1,5 @@
 import type { Helper } from "../../abi/helpers.ts";
-import { helperById } from "../../abi/helpers.ts";
+import { helperById, helperForProgram } from "../../abi/helpers.ts";
 import { PROG_TYPES } from "../../abi/types.ts";
 import type { VerifierProgram } from "../types.ts";
 import { helperCallbackKind } from "./callbacks.ts";
@@ -13,8 +13,8 @@ const FASTCALL_HELPERS: ReadonlySet<string> = new Set([
 ]);
 const FASTCALL_KFUNCS: ReadonlySet<string> = new Set(["bpf_cast_to_kern_ctx", "bpf_rdonly_cast"]);
 
-export function helperArgCount(id: number): number | null {
-  return helperById(id)?.args.length ?? null;
+export function helperArgCount(id: number, program: VerifierProgram): number | null {
+  return helperForProgram(id, program.type)?.args.length ?? null;
 }
 
 export function kfuncArgCount(name: string, program: VerifierProgram): number | null {

@@ -104,6 +104,8 @@ function acceptedTypes(spec: HelperArgSpec): readonly Accepted[] {
       return kinds.SOCKETS;
     case "anysock":
       return kinds.ANY_SOCKET;
+    case "fullsock":
+      return kinds.FULL_SOCKET;
     case "btf":
       return kinds.KERNEL_STRUCT;
     case "dynptr":
@@ -164,6 +166,26 @@ export function checkHelperArgument(walk: Walk, call: HelperCall, index: number)
   return checkByKind(walk, call, spec, reg, regno);
 }
 
+/** Structures of the kernel that begin with a sock_common. */
+const SOCKET_STRUCTS: ReadonlySet<string> = new Set([
+  "sock_common",
+  "sock",
+  "inet_sock",
+  "tcp_sock",
+  "tcp6_sock",
+  "tcp_timewait_sock",
+  "tcp_request_sock",
+  "udp6_sock",
+  "unix_sock",
+  "mptcp_sock",
+]);
+
+/** A pointer to the structure itself: its start, not a place inside it. */
+function isStruct(reg: Reg, struct: string): boolean {
+  if (reg.off !== 0) return false;
+  return reg.btfName === struct || (struct === "sock_common" && SOCKET_STRUCTS.has(reg.btfName));
+}
+
 function checkType(
   walk: Walk,
   helper: Helper,
@@ -203,10 +225,11 @@ function checkType(
   if (reg.mayBeNull && (!spec.nullOk || released)) {
     return walk.reject("EACCES", `Possibly NULL pointer passed to helper arg${regno}`, "argument-may-be-null", regno);
   }
-  if (arg.kind === "btf" && arg.struct !== "any" && reg.btfName !== arg.struct) {
+  const wanted = arg.kind === "btf" ? arg.struct : "sock_common";
+  if (wanted !== "any" && !isStruct(reg, wanted)) {
     return walk.reject(
       "EACCES",
-      `R${regno} is of type ${reg.btfName} but ${arg.struct} is expected`,
+      `R${regno} is of type ${reg.btfName} but ${wanted} is expected`,
       "argument-other-struct",
       regno,
     );
@@ -316,6 +339,7 @@ function checkByKind(walk: Walk, call: HelperCall, spec: HelperArgSpec, reg: Reg
     case "percpu":
     case "sock":
     case "anysock":
+    case "fullsock":
     case "btf":
       return true;
   }

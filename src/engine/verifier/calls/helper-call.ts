@@ -1,5 +1,5 @@
 import type { Helper } from "../../abi/helpers.ts";
-import { helperById, isHelperOffered, LAST_HELPER, RFC_TIMER_INIT } from "../../abi/helpers.ts";
+import { helperForProgram, isHelperOffered, LAST_HELPER, RFC_TIMER_INIT } from "../../abi/helpers.ts";
 import { BPF_F_RDONLY_PROG, MAP_TYPES, PROG_TYPES } from "../../abi/types.ts";
 import type { Instruction } from "../../isa/instruction.ts";
 import { PTR_TO_MAP_VALUE } from "../register.ts";
@@ -57,15 +57,10 @@ function isInDialect(program: VerifierProgram, id: number): boolean {
   return !(linuxTimer && program.dialect === "rfc");
 }
 
-export function helperOf(program: VerifierProgram, id: number): Helper | undefined {
-  const helper = helperById(id);
-  return helper !== undefined && isInDialect(program, id) ? helper : undefined;
-}
-
 /** The whole of a helper call, in the order of Linux 6.18 (linux-verifier-calls, "order of checks of one helper call"). */
 export function checkHelperCall(walk: Walk, insn: Instruction, at: number): boolean {
   const id = insn.imm;
-  const helper = helperById(id);
+  const helper = helperForProgram(id, walk.program.type);
   if (walk.state.activeLocks > 0 && helper?.name !== "bpf_spin_unlock") return refuseUnderLock(walk);
   if (helper === undefined || (id > LAST_HELPER && walk.program.dialect !== "rfc")) {
     if (id === 0) {

@@ -53,6 +53,7 @@ export const VALUE_OR_ALLOCATED: readonly Accepted[] = [...MAP_VALUE, ALLOCATED]
 export const RINGBUF_RECORD: readonly Accepted[] = [{ type: PTR_TO_MEM, flags: MEM_RINGBUF }];
 export const DYNPTR = plain(PTR_TO_STACK, CONST_PTR_TO_DYNPTR);
 export const SOCKETS = plain(PTR_TO_SOCK_COMMON, PTR_TO_SOCKET, PTR_TO_TCP_SOCK, PTR_TO_XDP_SOCK);
+export const FULL_SOCKET = plain(PTR_TO_SOCKET);
 export const ANY_SOCKET: readonly Accepted[] = [
   ...SOCKETS,
   { type: PTR_TO_BTF_ID, flags: 0 },

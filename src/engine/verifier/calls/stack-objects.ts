@@ -148,11 +148,6 @@ function constructDynptr(
   const place = objectSlot(walk, reg, "dynptr", DYNPTR_SLOTS);
   if (place === null) return notUninitialized();
   const frame = walk.frameOf(reg);
-  if (place !== "outside") {
-    for (const slot of [place, place - 1]) {
-      if (frame.slot(slot).object?.kind === "iter") return notUninitialized();
-    }
-  }
   for (let i = 0; i < DYNPTR_BYTES; i += SLOT_BYTES) {
     if (walk.accessMemory(regno, i, SLOT_BYTES, true, -1, false) === null) return false;
   }

@@ -33,18 +33,29 @@ const NOT_COMMON_END = 24;
 const TCP_COUNTERS: ReadonlySet<number> = new Set([80, 88]);
 
 /**
- * Kernel structures of which accesses are modelled: where plain numbers lie, as [start, end). Other fields depend on the kernel's build and
- * lead to further structures.
+ * Kernel structures of which accesses are modelled, with the fields that are plain numbers, as [start, end). Others depend on the
+ * kernel's build and lead to further structures.
  */
-const PLAIN_NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
-  task_struct: [0, 24],
-  sk_buff: [112, 126],
+const PLAIN_NUMBERS: Readonly<Record<string, readonly (readonly [number, number])[]>> = {
+  task_struct: [
+    [0, 8],
+    [8, 16],
+    [16, 20],
+    [20, 24],
+  ],
+  sk_buff: [
+    [112, 116],
+    [116, 120],
+    [120, 122],
+    [122, 124],
+    [124, 126],
+  ],
+  pt_regs: Array.from({ length: 17 }, (_, n) => [8 * n, 8 * n + 8] as const),
 };
 
 /** Whether a read of these bytes of a kernel structure is known to yield a number. */
 export function readsPlainNumber(struct: string, off: number, size: number): boolean {
-  const range = PLAIN_NUMBERS[struct];
-  return range !== undefined && off >= range[0] && off + size <= range[1];
+  return PLAIN_NUMBERS[struct]?.some(([start, end]) => off >= start && off + size <= end) ?? false;
 }
 
 function sockAllows(off: number, size: number): boolean {
