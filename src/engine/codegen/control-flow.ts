@@ -47,11 +47,7 @@ export function simplifyControlFlow(fn: MachineFunction): void {
     const { term } = block;
     if (term.kind === "goto") {
       term.to = finalTarget(fn, term.to);
-      const target = fn.blocks[term.to];
-      // A jump to the end is no shorter than the end.
-      if (target?.insns.length === 0 && target.term.kind === "exit") block.term = { ...target.term };
-    }
-    if (term.kind === "asm") {
+    } else if (term.kind === "asm") {
       term.fallthrough = finalTarget(fn, term.fallthrough);
     } else if (term.kind === "if") {
       term.taken = finalTarget(fn, term.taken);

@@ -259,6 +259,12 @@ class Encoder implements EncodedFunction {
   }
 
   #goto(dbg: number, to: number): void {
+    const target = this.#fn.blocks[to];
+    if (target?.insns.length === 0 && target.term.kind === "exit") {
+      // A jump to the end is no shorter than the end.
+      this.#push(target.term.dbg, BPF_JMP | BPF_EXIT);
+      return;
+    }
     this.#jumps.push({ at: this.insns.length, to, long: this.#long });
     this.#push(dbg, this.#long ? JA32 : JA);
   }

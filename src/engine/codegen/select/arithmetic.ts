@@ -37,11 +37,10 @@ export function selectBinary(s: Selector, insn: IrInstruction & { op: "binary" }
     else s.fail(`integers of type ${typeText(insn.type)} are not supported`);
     return;
   }
-  s.set(insn, binary(s, insn.operator, insn.a, insn.b, bits));
+  s.set(insn, binary(s, insn.operator, insn.a, insn.b, bits, s.isNarrow(insn) ? 32 : s.width(bits)));
 }
 
-function binary(s: Selector, operator: IrBinaryOp, left: IrValue, right: IrValue, bits: number): Reg {
-  const width = s.width(bits);
+function binary(s: Selector, operator: IrBinaryOp, left: IrValue, right: IrValue, bits: number, width: Width): Reg {
   let [a, b] = [left, right];
   if (COMMUTATIVE.has(operator) && s.constantOf(a) !== null && s.constantOf(b) === null) [a, b] = [b, a];
   const code = PLAIN_CODES[operator];

@@ -70,10 +70,11 @@ function pattern(byte: bigint, width: Width): bigint {
 }
 
 function reverseBits(s: Selector, value: IrValue, bits: number, width: Width): Reg {
+  const whole = bits <= 8 ? 8 : bits <= 16 ? 16 : bits <= 32 ? 32 : 64;
   let x = s.reg(value);
   if (bits > 8) {
     const dst = s.copy(x);
-    s.emit({ op: "swap", kind: s.context.cpu.v4 ? "bswap" : "be", bits: bits <= 16 ? 16 : bits <= 32 ? 32 : 64, dst });
+    s.emit({ op: "swap", kind: s.context.cpu.v4 ? "bswap" : "be", bits: whole as 16 | 32 | 64, dst });
     x = dst;
   }
   for (const [shift, byte] of [
@@ -81,12 +82,11 @@ function reverseBits(s: Selector, value: IrValue, bits: number, width: Width): R
     [2, 0x33n],
     [1, 0x55n],
   ] as const) {
-    const mask = pattern(byte, width);
+    const mask = BigInt.asUintN(whole, pattern(byte, width));
     const high = masked(s, s.alui(BPF_RSH, width, x, shift), mask, width);
     const low = s.alui(BPF_LSH, width, masked(s, x, mask, width), shift);
     x = s.alu(BPF_OR, width, high, low);
   }
-  const whole = bits <= 8 ? 8 : bits <= 16 ? 16 : bits <= 32 ? 32 : 64;
   return whole === bits ? x : s.alui(BPF_RSH, width, x, whole - bits);
 }
 

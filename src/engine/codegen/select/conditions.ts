@@ -11,6 +11,7 @@ import {
   BPF_JSGT,
   BPF_JSLE,
   BPF_JSLT,
+  BPF_RSH,
 } from "../../isa/opcodes.ts";
 import type { Reg, Width } from "../machine.ts";
 import { NO_REG } from "../machine.ts";
@@ -246,10 +247,19 @@ export function selectCompare(s: Selector, insn: IrInstruction & { op: "icmp" })
     s.set(insn, wideCompare(s, insn.predicate, insn.a, insn.b));
     return;
   }
-  s.set(
-    insn,
-    bit(s, (taken, otherwise) => branchOnCompare(s, insn, taken, otherwise)),
-  );
+  s.set(insn, testedBit(s, insn) ?? bit(s, (taken, otherwise) => branchOnCompare(s, insn, taken, otherwise)));
+}
+
+/** `(x & 2^k) != 0` as a number is the bit itself, moved down. */
+function testedBit(s: Selector, insn: IrInstruction & { op: "icmp" }): Reg | null {
+  if (insn.predicate !== "ne" || s.constantOf(insn.b) !== 0n) return null;
+  const definition = s.definition(insn.a);
+  if (definition?.op !== "binary" || definition.operator !== "and" || definition.b.kind !== "int") return null;
+  const mask = definition.b.value;
+  if (mask === 0n || (mask & (mask - 1n)) !== 0n) return null;
+  const shift = mask.toString(2).length - 1;
+  const width = s.width(bitsOf(insn.a.type));
+  return shift === 0 ? s.reg(insn.a) : s.alui(BPF_RSH, width, s.zeroExtended(insn.a, width), shift);
 }
 
 /** Selects on one condition, one after another: one jump serves them all. */

@@ -36,7 +36,12 @@ type Pair = readonly [low: number, all: number];
 const MAX_ROUNDS = 8;
 
 /** Forward analysis over the function; phis start from nothing and grow, and give up after a few rounds. */
-export function findKnownBits(fn: IrFunction, alu32: boolean, signedLoads: boolean): KnownBits {
+export function findKnownBits(
+  fn: IrFunction,
+  alu32: boolean,
+  signedLoads: boolean,
+  isNarrow: (insn: IrInstruction) => boolean,
+): KnownBits {
   const low = new Uint8Array(fn.valueCount);
   const all = new Uint8Array(fn.valueCount);
   fn.parameters.forEach((p, i) => {
@@ -50,7 +55,7 @@ export function findKnownBits(fn: IrFunction, alu32: boolean, signedLoads: boole
     for (const block of fn.blocks)
       for (const insn of block.instructions) if (insn.op === "load") loads.add(insn.result);
   }
-  const analysis = new Analysis(low, all, alu32, loads);
+  const analysis = new Analysis(low, all, alu32, loads, isNarrow);
   for (let round = 0; ; round++) {
     let changed = false;
     for (const block of fn.blocks) {
@@ -80,7 +85,16 @@ class Analysis {
   /** Loads that may extend a sign over the whole register. */
   readonly #loads: ReadonlySet<number>;
 
-  constructor(low: Uint8Array, all: Uint8Array, alu32: boolean, loads: ReadonlySet<number>) {
+  readonly #isNarrow: (insn: IrInstruction) => boolean;
+
+  constructor(
+    low: Uint8Array,
+    all: Uint8Array,
+    alu32: boolean,
+    loads: ReadonlySet<number>,
+    isNarrow: (insn: IrInstruction) => boolean,
+  ) {
+    this.#isNarrow = isNarrow;
     this.#loads = loads;
     this.#low = low;
     this.#all = all;
@@ -110,7 +124,7 @@ class Analysis {
   transfer(insn: IrInstruction): Pair {
     const bits = bitsOf(insn.type);
     if (bits === 0 || bits > 64) return [32, 64];
-    const width = nativeWidth(bits, this.#alu32);
+    const width = this.#alu32 && this.#isNarrow(insn) ? 32 : nativeWidth(bits, this.#alu32);
     const computed = (n: number): Pair => {
       const k = Math.max(0, Math.min(n, width));
       return [Math.min(k, 32), k];
@@ -156,8 +170,9 @@ class Analysis {
         const k = bitLength(BigInt(bits));
         return [k, k];
       }
-      case "abs":
       case "bitreverse":
+        return [Math.min(bits, 32), bits];
+      case "abs":
       case "fshl":
       case "fshr":
         return [32, width];

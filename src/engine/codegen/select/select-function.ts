@@ -1,10 +1,11 @@
-import type { IrFunction, IrInstruction } from "../../ir/module.ts";
+import type { IrFunction, IrInstruction, IrValue } from "../../ir/module.ts";
 import { formatType } from "../../ir/types.ts";
 import type { MachineFunction } from "../machine.ts";
 import { selectBinary, selectCast } from "./arithmetic.ts";
 import { selectAtomicRmw, selectCmpxchg, selectFence } from "./atomics.ts";
 import { receiveParameters, selectCall, selectReturn } from "./calls.ts";
 import { branchOn, moveValue, selectCompare, selectSelects } from "./conditions.ts";
+import { bitsOf } from "./known-bits.ts";
 import { leafRange, leavesOf } from "./leaves.ts";
 import { selectAlloca, selectGep, selectLoad, selectStore } from "./memory.ts";
 import type { ModuleContext } from "./module-context.ts";
@@ -143,17 +144,35 @@ function selectGroup(
 
 /** At the end of a block: what the successors' phis take from it. */
 function feedPhis(s: Selector, from: number, incoming: Incoming): void {
+  const shown = shownByBranch(s, from);
   for (const target of new Set(targetsOf(s.fn, from))) {
     for (const insn of s.irBlock(target).instructions) {
       if (insn.op !== "phi") break;
       const parts = incoming.get(insn.result);
       const value = insn.incoming.find((i) => i.block === from)?.value;
       if (parts === undefined || value === undefined) continue;
+      // On the way where `x == 0` holds, x serves as well as 0, and is there already.
+      const same = shown !== null && shown.target === target && value.kind === "int" && value.value === shown.constant;
       parts.forEach(([reg], part) => {
-        moveValue(s, reg as number, value, part);
+        moveValue(s, reg as number, same ? shown.value : value, part);
       });
     }
   }
+}
+
+/** What the block's branch says on one of its ways: that a 64-bit value equals a constant. */
+function shownByBranch(
+  s: Selector,
+  block: number,
+): { readonly target: number; readonly value: IrValue; readonly constant: bigint } | null {
+  const last = s.irBlock(block).instructions.at(-1);
+  if (last?.op !== "condbr" || last.taken === last.otherwise) return null;
+  const compare = s.definition(last.condition);
+  if (compare?.op !== "icmp" || compare.b.kind !== "int" || compare.a.kind !== "local") return null;
+  if (bitsOf(compare.a.type) !== 64) return null;
+  if (compare.predicate !== "eq" && compare.predicate !== "ne") return null;
+  const target = compare.predicate === "eq" ? last.taken : last.otherwise;
+  return { target, value: compare.a, constant: compare.b.value };
 }
 
 function selectInstruction(s: Selector, insn: IrInstruction, incoming: Incoming): void {

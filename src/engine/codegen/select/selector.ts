@@ -13,6 +13,7 @@ import type {
   Width,
 } from "../machine.ts";
 import { FIRST_VIRTUAL, NO_REG } from "../machine.ts";
+import { findDemandedBits, isNarrowable } from "./demanded-bits.ts";
 import { bitsOf, constantBits, findKnownBits, type KnownBits, nativeWidth } from "./known-bits.ts";
 import { leavesOf } from "./leaves.ts";
 import { errorAt, type ModuleContext } from "./module-context.ts";
@@ -38,6 +39,8 @@ export class Selector {
   readonly fn: IrFunction;
   readonly out: MachineFunction;
   readonly bits: KnownBits;
+  /** 64-bit operations that are done in 32 bits. */
+  readonly isNarrow: (insn: IrInstruction) => boolean;
   readonly uses: Uses;
   /** Registers of each SSA value that has been computed. */
   readonly values: (readonly Reg[] | undefined)[];
@@ -59,7 +62,9 @@ export class Selector {
     this.context = context;
     this.fn = fn;
     this.out = { name: fn.name, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, diagnostics: [] };
-    this.bits = findKnownBits(fn, context.cpu.alu32, context.cpu.v4);
+    const demanded = findDemandedBits(fn);
+    this.isNarrow = (insn) => context.cpu.alu32 && isNarrowable(insn, demanded);
+    this.bits = findKnownBits(fn, context.cpu.alu32, context.cpu.v4, this.isNarrow);
     this.uses = findUses(fn);
     this.values = new Array(fn.valueCount);
     this.block = this.newBlock();
