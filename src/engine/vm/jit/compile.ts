@@ -18,10 +18,11 @@ import { emitCondition } from "./emit-jump.ts";
 import { emitMemory } from "./emit-memory.ts";
 import { FunctionCode, type JitInfo, type ModuleParts } from "./function-code.ts";
 import { finderBody } from "./hash-search.ts";
-import { I32_LOCALS, I64_LOCALS, IMPORTS, MAY_GOTO_LOCAL, NEXT_LOCAL, REGISTERS_AT } from "./layout.ts";
+import { I32_LOCALS, I64_LOCALS, IMPORTS, MAY_GOTO_LOCAL, NEXT_LOCAL, REGISTERS_AT, ROTATE_LOCALS } from "./layout.ts";
 import { liveAtStart } from "./liveness.ts";
 import { addressChains, emitLowHalf } from "./low-halves.ts";
 import { Provenance, Registers } from "./provenance.ts";
+import { Rotations } from "./rotations.ts";
 import { emitDispatch, emitStructured } from "./structure.ts";
 import * as w from "./wasm-code.ts";
 
@@ -144,6 +145,7 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
   const now = new Registers();
   f.registers = now;
   const block = (b: number): Block => flow.blocks[b] as Block;
+  const rotations = new Rotations(f);
   const emitter = {
     code,
     nextLocal: NEXT_LOCAL,
@@ -156,9 +158,11 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
       const last = exit.kind === "branch" ? end - 1 : end;
       f.forgetLows();
       const chains = addressChains(program, block(b));
+      rotations.begin(program, block(b));
       for (let i = from; i < last; i++) {
         if (chains[i - from] === 1) emitLowHalf(f, i);
-        instruction(f, i);
+        if (!rotations.before(program, i)) instruction(f, i);
+        rotations.after(program, i);
         if (chains[i - from] === 1) f.keepLow(program.dst[i] as number);
         provenance.step(now, i);
         if (program.op[i] === LD_IMM64) i++;
@@ -225,6 +229,7 @@ function instruction(f: FunctionCode, slot: number): void {
         program.src[slot] as number,
         program.off[slot] as number,
         program.imm[slot] as number,
+        f.registers?.narrow ?? 0,
       );
       f.forgetLow(d);
       break;
@@ -250,11 +255,16 @@ function instruction(f: FunctionCode, slot: number): void {
 }
 
 function locals(code: w.WasmCode): void {
-  code.u32(2);
-  code.u32(I64_LOCALS);
-  code.byte(w.I64);
-  code.u32(I32_LOCALS);
-  code.byte(w.I32);
+  code.u32(4);
+  for (const [count, type] of [
+    [I64_LOCALS, w.I64],
+    [I32_LOCALS, w.I32],
+    [ROTATE_LOCALS, w.I64],
+    [ROTATE_LOCALS, w.I32],
+  ] as const) {
+    code.u32(count);
+    code.byte(type);
+  }
 }
 
 /** A function that the interpreter runs as a whole. */

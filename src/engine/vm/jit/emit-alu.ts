@@ -1,5 +1,6 @@
 import {
   BPF_ADD,
+  BPF_ALU,
   BPF_ALU64,
   BPF_AND,
   BPF_ARSH,
@@ -35,9 +36,25 @@ const OPERATORS: ReadonlyMap<number, readonly [number, number]> = new Map([
   [BPF_ARSH, [w.I64_SHR_S, w.I32_SHR_S]],
 ]);
 
-/** Code of an instruction of class ALU or ALU64; false when its encoding is none that the tables know. */
-export function emitAlu(code: w.WasmCode, op: number, d: number, s: number, off: number, imm: number): boolean {
-  const wide = (op & 7) === BPF_ALU64;
+/** Operations that leave upper halves zero when they are zero in both operands: done in 64 bits they need no extension. */
+const KEEPS_NARROW = new Set([BPF_OR, BPF_AND, BPF_XOR]);
+
+/**
+ * Code of an instruction of class ALU or ALU64; false when its encoding is none that the tables know. `narrow` says of which
+ * registers (one bit each) the upper half is zero.
+ */
+export function emitAlu(
+  code: w.WasmCode,
+  op: number,
+  d: number,
+  s: number,
+  off: number,
+  imm: number,
+  narrow: number,
+): boolean {
+  const zero = ((op & BPF_X) !== 0 ? (narrow & (1 << s)) !== 0 : imm >= 0) && (op & 7) === BPF_ALU;
+  const keeps = KEEPS_NARROW.has(op & OP_MASK) ? zero && (narrow & (1 << d)) !== 0 : zero && (op & OP_MASK) === BPF_MOV;
+  const wide = (op & 7) === BPF_ALU64 || (keeps && off === 0);
   const byRegister = (op & BPF_X) !== 0;
   const operation = op & OP_MASK;
   const operator = OPERATORS.get(operation);

@@ -53,6 +53,10 @@ export const LOW_LOCAL = 19;
 /** r0, r6..r10 and two more (i64), then the i32 ones. */
 export const I64_LOCALS = 8;
 export const I32_LOCALS = 16;
+/** Values that may be rotated: so many of 64 and of 32 bits, behind the others. */
+export const ROTATE_LOCALS = 4;
+export const ROTATE64_LOCAL = 30;
+export const ROTATE32_LOCAL = ROTATE64_LOCAL + ROTATE_LOCALS;
 
 /** Bytes of a function's stack. */
 export const STACK_BYTES = 512;

@@ -2,15 +2,24 @@ import {
   BPF_ADD,
   BPF_ALU,
   BPF_ALU64,
+  BPF_AND,
   BPF_ATOMIC,
+  BPF_CMPXCHG,
+  BPF_END,
+  BPF_FETCH,
+  BPF_LD,
   BPF_LDX,
   BPF_LOAD_ACQ,
+  BPF_MEM,
   BPF_MOV,
+  BPF_OR,
   BPF_PSEUDO_CALL,
-  BPF_PSEUDO_FUNC,
+  BPF_RSH,
+  BPF_STORE_REL,
   BPF_STX,
   BPF_SUB,
   BPF_X,
+  BPF_XOR,
   CALL,
   EXIT,
   LD_IMM64,
@@ -42,6 +51,8 @@ export class Registers {
   readonly kind = new Uint8Array(11);
   readonly low = new Int32Array(11);
   readonly high = new Int32Array(11);
+  /** Registers (one bit each) whose upper half is known to be zero; all of them where no path has come yet. */
+  narrow = -1;
 
   put(r: number, kind: number, low = 0, high = 0): void {
     this.kind[r] = kind;
@@ -57,6 +68,7 @@ export class Registers {
     this.kind.set(from.kind);
     this.low.set(from.low);
     this.high.set(from.high);
+    this.narrow = from.narrow;
   }
 
   /** Takes in what another path brings for `r`; true when that changed it. */
@@ -79,6 +91,9 @@ export class Registers {
   joinAll(from: Registers): boolean {
     let changed = false;
     for (let r = 0; r < 11; r++) changed = this.join(r, from) || changed;
+    const narrow = this.narrow & from.narrow;
+    if (narrow !== this.narrow) changed = true;
+    this.narrow = narrow;
     return changed;
   }
 }
@@ -156,6 +171,7 @@ export class Provenance {
     const flow = this.#flows.get(entry) as ControlFlow;
     const at = flow.blocks.map(() => new Registers());
     (at[0] as Registers).assign(this.#args.get(entry) as Registers);
+    (at[0] as Registers).narrow = 0;
     const dirty = flow.blocks.map((_, index) => index === 0);
     const now = new Registers();
     for (let changed = true; changed; ) {
@@ -187,6 +203,7 @@ export class Provenance {
     const d = program.dst[i] as number;
     const s = program.src[i] as number;
     if (d > 10 || s > 10) return;
+    now.narrow = narrowAfter(program, i, now.narrow);
     switch (op & 7) {
       case BPF_ALU64:
         this.#alu64(now, op, d, s, program.imm[i] as number, program.off[i] as number);
@@ -210,8 +227,7 @@ export class Provenance {
       }
       default:
         if (op === LD_IMM64) {
-          if (s === BPF_PSEUDO_FUNC) now.put(d, CONSTANT, program.imm[i] as number, program.immHigh[i] as number);
-          else now.put(d, CONSTANT, program.imm[i] as number, program.immHigh[i] as number);
+          now.put(d, CONSTANT, program.imm[i] as number, program.immHigh[i] as number);
         } else if (op === CALL) {
           this.#call(now, i, s, entry);
         } else if (op === EXIT) {
@@ -281,5 +297,48 @@ export class Provenance {
       return;
     }
     now.put(d, kind === ANYTHING || other === ANYTHING || kind === CONTEXT || other === CONTEXT ? ANYTHING : PLAIN);
+  }
+}
+
+/** Which upper halves are zero behind the instruction at slot `i`. */
+function narrowAfter(program: Executable, i: number, narrow: number): number {
+  const op = program.op[i] as number;
+  const d = 1 << (program.dst[i] as number);
+  const s = 1 << (program.src[i] as number);
+  const imm = program.imm[i] as number;
+  const put = (r: number, zero: boolean): number => (zero ? narrow | r : narrow & ~r);
+  const word = (op & SIZE_MASK) !== 0x18;
+  switch (op & 7) {
+    case BPF_ALU:
+      return put(d, (op & OP_MASK) !== BPF_END || imm !== 64);
+    case BPF_ALU64: {
+      const byRegister = (op & BPF_X) !== 0;
+      const other = byRegister ? (narrow & s) !== 0 : imm >= 0;
+      const own = (narrow & d) !== 0;
+      switch (op & OP_MASK) {
+        case BPF_MOV:
+          return put(d, other && program.off[i] === 0);
+        case BPF_AND:
+          return put(d, own || other);
+        case BPF_OR:
+        case BPF_XOR:
+          return put(d, own && other);
+        case BPF_RSH:
+          return put(d, own || (!byRegister && (imm & 63) >= 32));
+        default:
+          return put(d, false);
+      }
+    }
+    case BPF_LDX:
+      return put(d, word && (op & MODE_MASK) === BPF_MEM);
+    case BPF_STX:
+      if ((op & MODE_MASK) !== BPF_ATOMIC) return narrow;
+      if (imm === BPF_LOAD_ACQ) return put(d, word);
+      if (imm === BPF_CMPXCHG) return put(1, word);
+      return (imm & BPF_FETCH) !== 0 && imm !== BPF_STORE_REL ? put(s, word) : narrow;
+    case BPF_LD:
+      return op === LD_IMM64 ? put(d, program.immHigh[i] === 0) : put(1, true);
+    default:
+      return op === CALL ? put(1, false) : narrow;
   }
 }

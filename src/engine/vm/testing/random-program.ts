@@ -97,7 +97,27 @@ class Generator {
     else if (kind < 17 && depth > 0) this.#branch(depth);
     else if (kind < 18 && depth > 0 && this.#inLoop === 0 && this.#loops < 6) this.#loop(depth);
     else if (kind < 19 && this.#inLoop === 0 && this.#calls.length < 4) this.#call();
-    else this.#alu();
+    else this.#rotation();
+  }
+
+  /** The idiom by which compilers rotate, or nearly it. */
+  #rotation(): void {
+    const wide = this.#below(2) === 0;
+    const group = wide ? 7 : 4;
+    const bits = wide ? 64 : 32;
+    const v = this.#below(8);
+    const t = (v + 1 + this.#below(7)) % 8;
+    const left = 1 + this.#below(bits - 1);
+    const right = this.#below(5) === 0 ? this.#below(bits) : bits - left;
+    this.#emit(0xb8 | (this.#below(4) === 0 ? 4 : group), t, v, 0, 0);
+    const shifts = [() => this.#emit(0x70 | group, t, 0, 0, right), () => this.#emit(0x60 | group, v, 0, 0, left)];
+    if (this.#below(2) === 0) shifts.reverse();
+    shifts[0]?.();
+    if (this.#below(3) === 0) this.#alu();
+    shifts[1]?.();
+    const join = this.#pick([0x48, 0xa8, 0x08]);
+    if (this.#below(2) === 0) this.#emit(join | group, v, t, 0, 0);
+    else this.#emit(join | group, t, v, 0, 0);
   }
 
   #alu(): void {
