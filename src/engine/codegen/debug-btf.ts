@@ -20,6 +20,9 @@ export function makeDebugBtf(module: CompiledModule, offsetOf: OffsetOf): DebugB
   return new Builder(module, offsetOf).build();
 }
 
+/** Maps in maps nest once; wrappers a little deeper. */
+const MAX_MAP_DEPTH = 8;
+
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 type Kind<K extends BtfType["kind"]> = Mutable<Extract<BtfType, { kind: K }>>;
 
@@ -104,9 +107,8 @@ class Builder {
     const subprogram = fn.subprogram === null ? undefined : this.#table.nodes.get(fn.subprogram);
     if (subprogram === undefined) return;
     const names = new Map<number, string>();
-    const variables = this.#elements(subprogram, "retainedNodes").filter(
-      (v) => v.tag === "DILocalVariable" && fieldNumber(v, "arg") > 0,
-    );
+    const retained = this.#elements(subprogram, "retainedNodes").filter(isArgument);
+    const variables = retained.length > 0 ? retained : this.#argumentsOf(fn.subprogram as number);
     for (const variable of variables) {
       names.set(fieldNumber(variable, "arg"), fieldText(variable, "name"));
       this.#type(fieldNode(this.#table, variable, "type"), false, false);
@@ -122,6 +124,15 @@ class Builder {
     this.#functions.set(fn.name, id);
     for (const variable of variables) this.#declTags(variable, id, fieldNumber(variable, "arg") - 1);
     this.#declTags(subprogram, id, -1);
+  }
+
+  /** Without optimisation clang retains no variables: the arguments are those that name the function as their scope. */
+  #argumentsOf(subprogram: number): MetadataNode[] {
+    const own = [...this.#table.nodes.values()].filter((node) => {
+      const scope = isArgument(node) ? node.fields.get("scope") : undefined;
+      return scope?.kind === "ref" && scope.id === subprogram;
+    });
+    return own.sort((a, b) => fieldNumber(a, "arg") - fieldNumber(b, "arg"));
   }
 
   #externFunction(fn: CompiledModule["externFunctions"][number]): void {
@@ -144,20 +155,33 @@ class Builder {
     const variable = fieldNode(this.#table, debug, "var") ?? debug;
     if (variable?.tag !== "DIGlobalVariable") return;
     const type = fieldNode(this.#table, variable, "type");
-    if (isMap && type?.tag === "DICompositeType" && wordOf(type, "tag") === "DW_TAG_structure_type") {
-      // What a map's members point to is needed whole.
-      for (const member of this.#elements(type, "elements")) {
-        this.#type(fieldNode(this.#table, member, "baseType"), false, false);
-      }
-    }
+    if (isMap) this.#mapDefinition(type, 0);
     const typeId = this.#type(type, false, false);
     if (global.linkage === "private") return;
     const linkage = global.linkage === "extern" ? "extern" : global.linkage === "static" ? "static" : "global";
-    const varType: Kind<"var"> = { kind: "var", name: fieldText(variable, "name"), type: typeId, linkage };
+    const varType: Kind<"var"> = { kind: "var", name: global.name, type: typeId, linkage };
     const id = this.#add(varType);
     this.#declTags(variable, id, -1);
     if (global.section === "") return;
     this.#place(global.section, id, linkage === "static" ? this.#offsetOf(global) : 0, global.size);
+  }
+
+  /** What a map's members point to is needed whole, the template of inner maps and programs included. */
+  #mapDefinition(type: MetadataNode | undefined, depth: number): void {
+    if (type === undefined || depth > MAX_MAP_DEPTH) return;
+    if (type.tag === "DICompositeType" && wordOf(type, "tag") === "DW_TAG_array_type") {
+      const element = fieldNode(this.#table, type, "baseType");
+      if (element?.tag === "DIDerivedType" && wordOf(element, "tag") === "DW_TAG_pointer_type") {
+        this.#mapDefinition(fieldNode(this.#table, element, "baseType"), depth + 1);
+      }
+    } else if (type.tag === "DICompositeType" && wordOf(type, "tag") === "DW_TAG_structure_type") {
+      for (const member of this.#elements(type, "elements")) {
+        const base = fieldNode(this.#table, member, "baseType");
+        if (base?.tag === "DICompositeType") this.#mapDefinition(base, depth + 1);
+        this.#type(base, false, false);
+      }
+    }
+    this.#type(type, false, false);
   }
 
   /** A prototype of its own for each function: parameter names are part of it. */
@@ -417,4 +441,8 @@ function isNamedStruct(node: MetadataNode): boolean {
     fieldText(node, "name") !== "" &&
     !wordOf(node, "flags").includes("DIFlagFwdDecl")
   );
+}
+
+function isArgument(node: MetadataNode): boolean {
+  return node.tag === "DILocalVariable" && fieldNumber(node, "arg") > 0;
 }
