@@ -93,6 +93,7 @@
 /* A tail call whose index is known when compiling. */
 static __always_inline void bpf_tail_call_static(void *ctx, const void *map, const __u32 slot)
 {
+#ifdef __OPTIMIZE__
     if (!__builtin_constant_p(slot))
         __bpf_unreachable();
     asm volatile("r1 = %[ctx]\n\t"
@@ -102,7 +103,14 @@ static __always_inline void bpf_tail_call_static(void *ctx, const void *map, con
                  :
                  : [ctx] "r"(ctx), [map] "r"(map), [slot] "i"(slot)
                  : "r0", "r1", "r2", "r3", "r4", "r5");
+#else
+    /* Without optimisation no parameter is a constant. */
+    bpf_tail_call(ctx, (void *)map, slot);
+#endif
 }
+
+/* Callbacks name it; its members are the kernel's. */
+struct bpf_map;
 
 enum libbpf_pin_type {
     LIBBPF_PIN_NONE,
