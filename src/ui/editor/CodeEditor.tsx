@@ -172,14 +172,14 @@ export function CodeEditor(props: Props) {
       created.focus();
     }
     setEditor(created);
-    const unregister = registerLanguageFeatures(read);
+    const unregister = registerLanguageFeatures(read, (program) => actions.inspectProgram(program));
     return () => {
       unregister();
       for (const subscription of subscriptions) subscription.dispose();
       created.setModel(null);
       created.dispose();
     };
-  }, [read]);
+  }, [read, actions]);
 
   useEffect(() => {
     if (!editor) return;

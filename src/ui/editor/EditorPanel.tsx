@@ -264,10 +264,12 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
           <Empty
             title={problems.some((p) => p.kind === "error") ? source.object.name : `${source.object.name} is loaded`}
           >
-            <p>
-              An object carries no C source. Its instructions are under Assembly. Pick a demo, or drop a C file, to go
-              on with C.
-            </p>
+            <p>An object carries no C source. Its instructions are under Assembly.</p>
+            <div className="row">
+              <button type="button" className="mini" onClick={() => actions.editProgram(source.program)}>
+                Back to the source
+              </button>
+            </div>
           </Empty>
         </div>
       </>

@@ -75,13 +75,29 @@ export function callAt(before: string): { readonly name: string; readonly argume
   return null;
 }
 
+/** A hover waits so long for the verifier's states, which are made on demand, ms. */
+const PATIENCE = 400;
+
+/** Waits until the verifier's states of the program at a line are there, or patience ends. */
+async function traced(read: () => PlaygroundState, inspect: (program: string) => void, line: number): Promise<void> {
+  const { build, view } = read();
+  // The Verify view shows one program; a hover must not change it.
+  if (!build.report?.ok || view.view === "verify") return;
+  const at = build.report.programs.find((p) => p.disassembly.some((d) => d.line === line && !/\.h$/.test(d.file)));
+  if (!at || read().verifier?.program === at.name) return;
+  inspect(at.name);
+  for (let waited = 0; waited < PATIENCE && read().verifier?.program !== at.name; waited += 20)
+    await new Promise((done) => setTimeout(done, 20));
+}
+
 /** Hovers, completion and parameter hints of the page's languages; returns what undoes it. */
-export function registerLanguageFeatures(read: () => PlaygroundState): () => void {
+export function registerLanguageFeatures(read: () => PlaygroundState, inspect: (program: string) => void): () => void {
   const registered = [
     monaco.languages.registerHoverProvider("bpf-c", {
-      provideHover(model, position) {
+      async provideHover(model, position) {
         const word = model.getWordAtPosition(position);
         if (!word) return null;
+        await traced(read, inspect, position.lineNumber);
         const text = hoverText(word.word, read(), position.lineNumber);
         if (text === null) return null;
         return {

@@ -2,7 +2,7 @@ import { useMemo } from "react";
 import { Icon } from "../controls/Icon.tsx";
 import { MenuButton } from "../controls/Menu.tsx";
 import { IconButton, MaximiseButton, PanelTabs, type TabItem } from "../controls/Panel.tsx";
-import { useNames, usePlayground, useReadState } from "../shell/context.tsx";
+import { selectEvents, useNamesFor, usePacedPlayground, usePlayground, useReadState } from "../shell/context.tsx";
 import { saveFile } from "../shell/save-file.ts";
 import { formatMoment } from "../text/format.ts";
 import { EVENT_GROUPS, groupOf, plainSentence } from "../text/sentences.ts";
@@ -21,7 +21,7 @@ const MOMENT: readonly Tab[] = ["queue", "alive", "registers"];
 /** What happened, in words: events, trace output, the script's outcome. */
 export function ActivityPanel({ withQueue }: { readonly withQueue?: boolean }) {
   const chosen = usePanelState((s) => s.activity);
-  const events = usePlayground((s) => s.run.events);
+  const events = usePacedPlayground(selectEvents);
   const script = usePlayground((s) => s.run.script);
   const maximised = usePlayground((s) => s.view.maximised === "activity");
   const tab = MOMENT.includes(chosen) && !withQueue ? "events" : chosen;
@@ -74,9 +74,9 @@ export function ActivityBody({ tab }: { readonly tab: Tab }) {
 
 export function EventTools() {
   const hidden = usePanelState((s) => s.hiddenGroups);
-  const events = usePlayground((s) => s.run.events);
+  const events = usePacedPlayground(selectEvents);
   const read = useReadState();
-  const names = useNames();
+  const names = useNamesFor(events);
   const counts = useMemo(() => {
     const all = new Map<string, number>();
     for (const event of events) all.set(groupOf(event), (all.get(groupOf(event)) ?? 0) + 1);

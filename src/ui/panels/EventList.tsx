@@ -1,9 +1,10 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type KeyboardEvent, useEffect, useId, useLayoutEffect, useMemo, useRef } from "react";
 import type { KernelEvent, Oops } from "../../protocol/engine-types.ts";
+import type { PlaygroundState } from "../../store/types.ts";
 import { EventMark, TimerGlyph } from "../controls/glyphs.tsx";
 import { Empty } from "../controls/Panel.tsx";
-import { useActions, useMomentDecimals, useNames, usePlayground } from "../shell/context.tsx";
+import { useActions, useMomentDecimals, useNamesFor, usePacedPlayground, usePlayground } from "../shell/context.tsx";
 import { formatMoment } from "../text/format.ts";
 import type { Names } from "../text/names.ts";
 import { type EventGroup, glyphOf, groupOf, sentenceOf } from "../text/sentences.ts";
@@ -32,15 +33,15 @@ function visible(events: readonly KernelEvent[], hidden: readonly EventGroup[]):
   return hidden.length === 0 ? events : events.filter((event) => !hidden.includes(groupOf(event)));
 }
 
+const selectRun = (state: PlaygroundState): PlaygroundState["run"] => state.run;
+
 /** Oldest at the top; a click moves now there; the next expected one below a dashed line. */
 export function EventList() {
-  const all = usePlayground((s) => s.run.events);
-  const position = usePlayground((s) => s.run.position);
-  const following = usePlayground((s) => s.run.following);
+  const { events: all, position, following } = usePacedPlayground(selectRun);
   const hidden = usePanelState((s) => s.hiddenGroups);
   const actions = useActions();
-  const names = useNames();
-  const decimals = useMomentDecimals();
+  const names = useNamesFor(all);
+  const decimals = useMomentDecimals(all);
   const base = useId();
   const events = useMemo(() => visible(all, hidden), [all, hidden]);
   const scroller = useRef<HTMLDivElement>(null);

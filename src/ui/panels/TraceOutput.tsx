@@ -1,15 +1,15 @@
 import { useMemo } from "react";
 import { Empty } from "../controls/Panel.tsx";
-import { useActions, useMomentDecimals, usePlayground } from "../shell/context.tsx";
+import { selectEvents, useActions, useMomentDecimals, usePacedPlayground } from "../shell/context.tsx";
 import { formatMoment } from "../text/format.ts";
 
 const SHOWN = 2000;
 
 /** What bpf_printk wrote, newest at the bottom. */
 export function TraceOutput() {
-  const events = usePlayground((s) => s.run.events);
+  const events = usePacedPlayground(selectEvents);
   const actions = useActions();
-  const decimals = useMomentDecimals();
+  const decimals = useMomentDecimals(events);
   const lines = useMemo(() => events.filter((e) => e.kind === "trace" || e.kind === "ringbuf").slice(-SHOWN), [events]);
   if (lines.length === 0)
     return (

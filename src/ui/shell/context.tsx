@@ -42,23 +42,63 @@ export function useReadState(): () => PlaygroundState {
 let shared: { readonly events: readonly KernelEvent[]; readonly seq: number | null; readonly names: Names } | null =
   null;
 
+function sharedNames(state: PlaygroundState, events: readonly KernelEvent[]): Names {
+  const seq = state.run.snapshot?.seq ?? null;
+  if (shared && shared.events === events && shared.seq === seq) return shared.names;
+  shared = { events, seq, names: namesOf(state.run.snapshot, events) };
+  return shared.names;
+}
+
 /** One table of names for all panels, made anew only when something has happened. */
 export function useNames(): Names {
   const events = usePlayground((s) => s.run.events);
   const seq = usePlayground((s) => s.run.snapshot?.seq ?? null);
   const read = useReadState();
-  return useMemo(() => {
-    if (shared && shared.events === events && shared.seq === seq) return shared.names;
-    shared = { events, seq, names: namesOf(read().run.snapshot, events) };
-    return shared.names;
-  }, [events, seq, read]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: seq stands for what the snapshot names
+  return useMemo(() => sharedNames(read(), events), [events, seq, read]);
+}
+
+/** Names for a panel that follows the events at its own pace. */
+export function useNamesFor(events: readonly KernelEvent[]): Names {
+  const read = useReadState();
+  return useMemo(() => sharedNames(read(), events), [events, read]);
+}
+
+export const selectEvents = (state: PlaygroundState): readonly KernelEvent[] => state.run.events;
+
+/** Words are read more slowly than a picture: while time runs they change so often at most, ms. */
+const READING_PACE = 125;
+
+/** Like {@link usePlayground}, but while the run goes on no faster than one can read. `select` keeps its identity. */
+export function usePacedPlayground<T>(select: (state: PlaygroundState) => T): T {
+  const { store } = usePlaygroundContext();
+  const [value, setValue] = useState(() => select(store.getState()));
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    let last = 0;
+    const take = () => {
+      if (timer !== null) clearTimeout(timer);
+      timer = null;
+      last = performance.now();
+      setValue(() => select(store.getState()));
+    };
+    take();
+    const unsubscribe = store.subscribe((state) => {
+      if (state.run.status !== "running") take();
+      else timer ??= setTimeout(take, Math.max(0, last + READING_PACE - performance.now()));
+    });
+    return () => {
+      unsubscribe();
+      if (timer !== null) clearTimeout(timer);
+    };
+  }, [store, select]);
+  return value;
 }
 
 const decimalsByRun = new WeakMap<KernelEvent, { count: number; decimals: number }>();
 
 /** Decimals that every moment of the recording needs, so that a column of them lines up. */
-export function useMomentDecimals(): number {
-  const events = usePlayground((s) => s.run.events);
+export function useMomentDecimals(events: readonly KernelEvent[]): number {
   return useMemo(() => {
     const first = events[0];
     if (!first) return 1;

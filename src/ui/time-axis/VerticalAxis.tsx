@@ -132,7 +132,7 @@ function rowTone(row: AxisRow): string {
 }
 
 function Row({ row, columns }: { readonly row: AxisRow; readonly columns: number }) {
-  const decimals = useMomentDecimals();
+  const decimals = useMomentDecimals(usePlayground((s) => s.run.events));
   if (row.kind === "gap") return <span className="t gap">{formatSpan(row.ns)}</span>;
   if (row.kind === "now")
     return (
