@@ -207,11 +207,11 @@ const SOCK_ADDR_SEND4 = `
 40 msg_src_ip4 4 narrow 4
 `;
 const SOCK_ADDR_SEND6 = `
-44 msg_src_ip6 16 1*,2*,4*,8* 4*,8*
+44 msg_src_ip6 16 1*,2*,4*,8@4 4*,8@4
 `;
 
 const CGROUP_DEVICE = `
-0 access_type 4 1,2,4 .
+0 access_type 4 narrow .
 4 major       4 4 .
 8 minor       4 4 .
 `;
@@ -244,7 +244,7 @@ const SK_LOOKUP = `
 12 protocol        4 narrow .
 16 remote_ip4      4 narrow .
 20 remote_ip6      16 1*,2*,4* .
-36 remote_port     2 1*,2,4 .
+36 remote_port     4 narrow .
 40 local_ip4       4 narrow .
 44 local_ip6       16 1*,2*,4* .
 60 local_port      4 narrow .
@@ -465,10 +465,7 @@ export function checkContextAccess(layout: ContextLayout, off: number, size: num
   for (const field of layout.fields) {
     // A two-byte port may be loaded with the two bytes that follow it, for programs of older headers.
     if (off < field.off || off >= field.off + Math.max(field.size, off === field.off ? size : 0)) continue;
-    if (!allows(write ? field.stores : field.loads, off - field.off, size)) {
-      if (layout.flat === null) return REFUSED;
-      break;
-    }
+    if (!allows(write ? field.stores : field.loads, off - field.off, size)) return REFUSED;
     if (off + size > field.off + Math.max(field.size, 4)) return REFUSED;
     return write || field.pointer === null ? SCALAR : { ok: true, pointer: field.pointer };
   }
