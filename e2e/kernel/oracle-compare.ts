@@ -63,7 +63,8 @@ export function kernelLoad(program: GeneratedProgram, insns: readonly Instructio
     view.setUint32(i * 8 + 4, f.type, true);
   });
   return {
-    worldKey: "universe",
+    // A program array belongs to the type of the first program that names it.
+    worldKey: `universe-${program.type}`,
     btfs: [UNIVERSE_BYTES],
     maps: KERNEL_MAPS,
     type: program.type,

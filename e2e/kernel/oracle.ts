@@ -3,9 +3,8 @@ import { parseArgs } from "node:util";
 import { formatInstruction } from "../../src/engine/isa/format.ts";
 import type { Instruction } from "../../src/engine/isa/instruction.ts";
 import { JA, LD_IMM64 } from "../../src/engine/isa/opcodes.ts";
-import { errorLineOf } from "./case-compare.ts";
 import { type GeneratedProgram, generateProgram } from "./generator/generate-program.ts";
-import { type KernelJudge, type KernelVerdict, startKernelJudge } from "./kernel-judge.ts";
+import { type KernelJudge, startKernelJudge } from "./kernel-judge.ts";
 import { type Agreement, compareVerdicts, kernelLoad, ourVerdict } from "./oracle-compare.ts";
 
 /**
@@ -52,29 +51,8 @@ function kindOf(a: Agreement): Disagreement | null {
   return logLevel >= 2 && !a.log ? "log" : null;
 }
 
-/** Refusals after verification that were not repeated. */
-let passing = 0;
-
-/**
- * The kernel's verdict. A refusal without any message, after the verifier has accepted, comes from elsewhere (the JIT, memory)
- * and often passes: it is asked again.
- */
-async function kernelVerdict(program: GeneratedProgram, insns: readonly Instruction[]): Promise<KernelVerdict> {
-  for (let again = 0; ; again++) {
-    const verdict = await judge.judge(kernelLoad(program, insns, logLevel));
-    if (verdict.failed !== "prog" || again === 5 || !endsAsAccepted(verdict.log)) return verdict;
-    passing++;
-  }
-}
-
-/** No message stands between the last path's end and the statistics. */
-function endsAsAccepted(log: string): boolean {
-  const last = errorLineOf(log);
-  return /: safe$|\(95\) exit|live stack update done|SCC exit|^mark_precise|^Func#\d+ .* is safe/.test(last);
-}
-
 async function ask(program: GeneratedProgram, insns: readonly Instruction[]): Promise<Agreement> {
-  const theirs = await kernelVerdict(program, insns);
+  const theirs = await judge.judge(kernelLoad(program, insns, logLevel));
   return compareVerdicts(ourVerdict(program, insns, logLevel), theirs);
 }
 
@@ -139,7 +117,7 @@ let oursMs = 0;
 
 for (let i = 0; i < count; i++) {
   const program = generateProgram(first + i);
-  const pending = kernelVerdict(program, program.insns);
+  const pending = judge.judge(kernelLoad(program, program.insns, logLevel));
   const before = performance.now();
   const ours = ourVerdict(program, program.insns, logLevel);
   oursMs += performance.now() - before;
@@ -203,7 +181,7 @@ function report(title: string): void {
   const seconds = (Date.now() - started_at) / 1000;
   console.log(
     `${title}: seeds ${first}..${first + count - 1}, ${t.programs} programs in ${seconds.toFixed(0)} s (${(oursMs / Math.max(1, t.programs)).toFixed(2)} ms each here); ` +
-      `kernel accepts ${percent(t.accepted, t.programs)}, ${messages.size} kinds of message, unsupported ${percent(t.unsupported, t.programs)}; ${passing} refusals after verification passed when asked again\n` +
+      `kernel accepts ${percent(t.accepted, t.programs)}, ${messages.size} kinds of message, unsupported ${percent(t.unsupported, t.programs)}\n` +
       `  verdicts agree ${percent(t.verdicts, judged)} (accepted here, refused there: ${t.holes}; failures here: ${t.throws}); of ${t.joint} joint rejections ` +
       `errno ${percent(t.errnos, t.joint)}, message ${percent(t.lines, t.joint)}; processed count ${percent(t.counts, judged)}` +
       (logLevel >= 2 ? `; log identical ${percent(t.logs, judged)}` : ""),
