@@ -465,7 +465,11 @@ export function checkContextAccess(layout: ContextLayout, off: number, size: num
   for (const field of layout.fields) {
     // A two-byte port may be loaded with the two bytes that follow it, for programs of older headers.
     if (off < field.off || off >= field.off + Math.max(field.size, off === field.off ? size : 0)) continue;
-    if (!allows(write ? field.stores : field.loads, off - field.off, size)) return REFUSED;
+    if (!allows(write ? field.stores : field.loads, off - field.off, size)) {
+      // In plain memory a field matters only where it begins.
+      if (layout.flat === null || off === field.off) return REFUSED;
+      break;
+    }
     if (off + size > field.off + Math.max(field.size, 4)) return REFUSED;
     return write || field.pointer === null ? SCALAR : { ok: true, pointer: field.pointer };
   }
