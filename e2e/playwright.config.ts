@@ -11,6 +11,8 @@ export default defineConfig({
   workers: 2,
   timeout: 90_000,
   retries: 0,
+  // Two workers share what may be two cores with everything else that a test run does.
+  expect: { timeout: 20_000 },
   reporter: "list",
   use: {
     baseURL: `http://localhost:${PORT}/`,

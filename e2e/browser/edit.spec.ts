@@ -10,8 +10,10 @@ test("edits and sees the verdict change, and change back", async ({ page }) => {
   await expect(visitor.status()).toContainText("EACCES");
   // The older build runs on meanwhile.
   await expect(visitor.events()).toContainText("timer_cb starts");
-  await page.keyboard.press("ControlOrMeta+Z");
-  await expect(visitor.status()).toContainText("Accepted", { timeout: 20_000 });
+  await expect(async () => {
+    await page.keyboard.press("ControlOrMeta+Z");
+    await expect(visitor.status()).toContainText("Accepted", { timeout: 1500 });
+  }).toPass({ timeout: 20_000 });
   expect(visitor.faults).toEqual([]);
 });
 
@@ -29,7 +31,7 @@ test("types a C error and gets a squiggle and the compiler's words", async ({ pa
   await expect(visitor.status()).toContainText("clang 22 ready", { timeout: 60_000 });
   await visitor.typeBehind("int key = 0;", " nonsense;");
   await expect(visitor.source().locator(".squiggly-error").first()).toBeVisible({ timeout: 20_000 });
-  await expect(visitor.source()).toContainText(/undeclared identifier/i);
+  await expect(visitor.source()).toContainText("undeclared identifier", { ignoreCase: true });
   await expect(visitor.map("hmap")).toBeVisible();
 });
 
@@ -42,7 +44,7 @@ test("edits the script and sees it run, and its faults named", async ({ page }) 
   await page.getByRole("tab", { name: /^Script/ }).click();
   await expect(page.getByText("expect map hmap[0].stuff == 42").last()).toBeVisible();
   await visitor.write("map update nosuch 0 1\n");
-  await expect(visitor.source()).toContainText(/no map 'nosuch'/);
+  await expect(visitor.source()).toContainText("no map 'nosuch'");
 });
 
 test("pastes ten megabytes and can go on", async ({ page }) => {
@@ -52,7 +54,14 @@ test("pastes ten megabytes and can go on", async ({ page }) => {
   await expect(visitor.map("hmap")).toContainText("123");
   await visitor.focusEditor();
   await page.keyboard.press("ControlOrMeta+A");
-  await page.keyboard.insertText(`// ${"x".repeat(96)}\n`.repeat(100_000));
+  // As the clipboard brings it: one paste, not ten million keys.
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.setData("text/plain", `// ${"x".repeat(96)}\n`.repeat(100_000));
+    document.activeElement?.dispatchEvent(
+      new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }),
+    );
+  });
   await expect(page.getByText(/takes up to 1,000,000/).first()).toBeVisible({ timeout: 30_000 });
   await visitor.chooseDemo("Delete while armed");
   await expect(visitor.source()).toContainText("open_session", { timeout: 30_000 });

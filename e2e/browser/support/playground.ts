@@ -48,10 +48,7 @@ export class Visitor {
 
   async chooseDemo(title: string): Promise<void> {
     await this.page.getByRole("button", { name: /^Demo/ }).click();
-    await this.page
-      .getByRole("menuitemradio", { name: title })
-      .or(this.page.getByRole("option", { name: title }))
-      .click();
+    await this.page.locator(".menu [role=option]", { hasText: title }).click();
   }
 
   /** Puts a text into the editor in place of what is there. */
