@@ -143,6 +143,11 @@ export class GuestMemory {
     return object !== undefined && offset < object.start + object.block + RED_ZONE ? object : null;
   }
 
+  /** Every object that lives, in order of allocation. */
+  *live(): IterableIterator<MemoryObject> {
+    for (const object of this.#objects.values()) if (object.freedAt === null) yield object;
+  }
+
   /** Bytes in use. */
   get used(): number {
     return this.#used;

@@ -18,7 +18,16 @@ import { emitCondition } from "./emit-jump.ts";
 import { emitMemory } from "./emit-memory.ts";
 import { FunctionCode, type JitInfo, type ModuleParts } from "./function-code.ts";
 import { finderBody } from "./hash-search.ts";
-import { I32_LOCALS, I64_LOCALS, IMPORTS, MAY_GOTO_LOCAL, NEXT_LOCAL, REGISTERS_AT, ROTATE_LOCALS } from "./layout.ts";
+import {
+  I32_LOCALS,
+  I64_LOCALS,
+  IMPORTS,
+  MARK_LOCAL,
+  MAY_GOTO_LOCAL,
+  NEXT_LOCAL,
+  REGISTERS_AT,
+  ROTATE_LOCALS,
+} from "./layout.ts";
 import { liveAtStart } from "./liveness.ts";
 import { addressChains, emitLowHalf } from "./low-halves.ts";
 import { Provenance, Registers } from "./provenance.ts";
@@ -146,6 +155,7 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
   f.registers = now;
   const block = (b: number): Block => flow.blocks[b] as Block;
   const rotations = new Rotations(f);
+  const lows = new Int32Array(flow.blocks.length);
   const emitter = {
     code,
     nextLocal: NEXT_LOCAL,
@@ -156,7 +166,8 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
       const { start: from, end, exit } = block(b);
       now.assign(at[b] as Registers);
       const last = exit.kind === "branch" ? end - 1 : end;
-      f.forgetLows();
+      const before = flow.onlyPredecessor[b] as number;
+      f.lows = before < 0 ? 0 : (lows[before] as number);
       const chains = addressChains(program, block(b));
       rotations.begin(program, block(b));
       for (let i = from; i < last; i++) {
@@ -167,6 +178,7 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
         provenance.step(now, i);
         if (program.op[i] === LD_IMM64) i++;
       }
+      lows[b] = f.lows;
       if (exit.kind === "exit") f.return();
       else if (exit.kind === "leave") f.resume(exit.at);
     },
@@ -174,7 +186,10 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
       const i = block(b).end - 1;
       const op = program.op[i] as number;
       if (op === MAY_GOTO) mayGotoCondition(code);
-      else emitCondition(code, op, program.dst[i] as number, program.src[i] as number, program.imm[i] as number);
+      else if (f.foundAt === i - 1 && testsForNull(program, i)) {
+        code.get(MARK_LOCAL);
+        if (op === 0x15) code.byte(w.I32_EQZ);
+      } else emitCondition(code, op, program.dst[i] as number, program.src[i] as number, program.imm[i] as number);
     },
   };
   if (flow.reducible) emitStructured(flow, emitter);
@@ -195,6 +210,12 @@ function copiesOf(program: Executable, flow: ControlFlow, header: number): numbe
     for (let i = start; i < end; i++) if (program.op[i] === CALL) return 1;
   }
   return Math.max(1, Math.min(MAX_COPIES, Math.floor(UNROLLED_SIZE / (flow.loopSize[header] as number))));
+}
+
+/** `if r0 == 0` or `if r0 != 0`. */
+function testsForNull(program: Executable, i: number): boolean {
+  const op = program.op[i];
+  return (op === 0x15 || op === 0x55) && program.dst[i] === 0 && program.imm[i] === 0;
 }
 
 /** Taken when the budget is used up; else it shrinks by one. */

@@ -23,6 +23,8 @@ export interface ControlFlow {
   readonly dominator: Int32Array;
   /** Blocks that several forward edges enter. */
   readonly merge: readonly boolean[];
+  /** The one block that a block can be entered from; -1 when there are more, or none. */
+  readonly onlyPredecessor: Int32Array;
   /** Blocks that a back edge enters. */
   readonly loopHeader: readonly boolean[];
   /** Innermost loop that a block belongs to, by its header; a header belongs to its own. -1: none. Means nothing in irreducible graphs. */
@@ -158,7 +160,16 @@ export function analyseControlFlow(program: Executable, entry: number): ControlF
     }
     merge[to] = forward > 1;
   });
-  return { blocks, dominator, merge, loopHeader, ...findLoops(blocks, predecessors, loopHeader), reducible };
+  const onlyPredecessor = Int32Array.from(predecessors, (from) => (from.length === 1 ? (from[0] as number) : -1));
+  return {
+    blocks,
+    dominator,
+    merge,
+    onlyPredecessor,
+    loopHeader,
+    ...findLoops(blocks, predecessors, loopHeader),
+    reducible,
+  };
 }
 
 /** Natural loops: from each back edge's source backwards to the header. Inner headers have higher numbers, so they come first. */

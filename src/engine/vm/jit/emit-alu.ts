@@ -59,6 +59,7 @@ export function emitAlu(
   const operation = op & OP_MASK;
   const operator = OPERATORS.get(operation);
   if (operator !== undefined) {
+    if (operation === BPF_MUL && !byRegister && emitFactor(code, wide, d, imm)) return true;
     if (wide) {
       code.get(local(d));
       if (byRegister) code.get(local(s));
@@ -99,6 +100,31 @@ export function emitAlu(
     default:
       return false;
   }
+}
+
+/** Multiplication by 3, 5 or 9, times a power of two: an addition and shifts take less time. */
+function emitFactor(code: w.WasmCode, wide: boolean, d: number, factor: number): boolean {
+  if (factor <= 0) return false;
+  const shift = 31 - Math.clz32(factor & -factor);
+  const odd = factor >> shift;
+  if (odd !== 3 && odd !== 5 && odd !== 9) return false;
+  const push = (): void => {
+    if (wide) code.get(local(d));
+    else pushLow(code, d);
+  };
+  const shiftLeft = (by: number): void => {
+    if (wide) code.i64(by);
+    else code.i32(by);
+    code.byte(wide ? w.I64_SHL : w.I32_SHL);
+  };
+  push();
+  push();
+  shiftLeft(odd === 3 ? 1 : odd === 5 ? 2 : 3);
+  code.byte(wide ? w.I64_ADD : w.I32_ADD);
+  if (shift > 0) shiftLeft(shift);
+  if (!wide) code.byte(w.I64_EXTEND_I32_U);
+  code.set(local(d));
+  return true;
 }
 
 function pushLow(code: w.WasmCode, r: number): void {

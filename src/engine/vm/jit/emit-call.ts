@@ -2,7 +2,17 @@ import { ERRNO } from "../../abi/errno.ts";
 import { BPF_HELPER_CALL, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL } from "../../isa/opcodes.ts";
 import { GUEST_BASE, GUEST_HIGH } from "../memory.ts";
 import type { FunctionCode } from "./function-code.ts";
-import { ADDRESS_LOCAL, FINISH, FUEL_AT, STACK_BYTES, STACK_LOCAL, STOP, WIDE_LOCAL } from "./layout.ts";
+import {
+  ADDRESS_LOCAL,
+  FINISH,
+  FUEL_AT,
+  LOW_LOCAL,
+  MARK_LOCAL,
+  STACK_BYTES,
+  STACK_LOCAL,
+  STOP,
+  WIDE_LOCAL,
+} from "./layout.ts";
 import { CONSTANT, STACK } from "./provenance.ts";
 import * as w from "./wasm-code.ts";
 
@@ -56,6 +66,8 @@ function helper(f: FunctionCode, slot: number, id: number): void {
     const map = constantOffset(f, 1);
     if (map !== null && id === MAP_LOOKUP) {
       unlessTold(f, slot, () => lookup(f, slot, map));
+      f.keepLow(0);
+      f.foundAt = slot;
       return;
     }
     if (map !== null && (id === MAP_UPDATE || id === MAP_DELETE)) {
@@ -90,6 +102,13 @@ function unlessTold(f: FunctionCode, slot: number, own: () => void): void {
   f.code.byte(w.IF);
   f.code.byte(w.EMPTY_BLOCK);
   hostCall(f, slot, "helper");
+  // As `lookup` leaves them.
+  f.low(0);
+  f.code.set(LOW_LOCAL);
+  f.get(0);
+  f.code.i64(0);
+  f.code.byte(w.I64_NE);
+  f.code.set(MARK_LOCAL);
   f.code.byte(w.ELSE);
   own();
   f.code.byte(w.END);
@@ -128,48 +147,20 @@ function tailCall(f: FunctionCode, slot: number): void {
   f.takeFuel();
 }
 
-/** Element of an array: an index within bounds, or no value. Hash maps: a search of their table. Other maps: one call with offsets, no registers. */
+/**
+ * Element of an array: an index within bounds, or no value. Hash maps: a search of their table. Other maps: one call with
+ * offsets, no registers. Leaves whether there is a value in MARK_LOCAL, its offset in r0's low half, its address in r0.
+ */
 function lookup(f: FunctionCode, slot: number, map: number): void {
   const { code } = f;
   const array = f.info.arrayAt(map);
   const hash = array === null ? f.info.hashAt(map) : null;
-  if (hash !== null && hash.keySize <= MAX_INLINE_KEY) {
-    f.low(2);
-    code.i32(hash.buckets);
-    code.i32(hash.mask);
-    code.call(f.parts.finder(hash.keySize));
-    code.tee(ADDRESS_LOCAL);
-    code.byte(w.IF);
-    code.byte(w.I64);
-    code.get(ADDRESS_LOCAL);
-    code.i32(hash.valueOffset);
-    code.byte(w.I32_ADD);
-    code.byte(w.I64_EXTEND_I32_U);
-  } else if (array === null) {
-    f.pushPlace(slot);
-    code.i32(map);
-    f.low(2);
-    f.import("lookup");
-    code.tee(ADDRESS_LOCAL);
-    code.byte(w.IF);
-    code.byte(w.I64);
-    code.get(ADDRESS_LOCAL);
-    code.byte(w.I64_EXTEND_I32_U);
-  } else {
-    const registers = f.registers;
-    const at = STACK_BYTES + (registers?.low[2] ?? 0);
-    if (registers?.kind[2] === STACK && at >= 0 && at + 4 <= STACK_BYTES) {
-      code.get(STACK_LOCAL);
-      code.memory(w.I32_LOAD, at);
-    } else {
-      f.low(2);
-      code.memory(w.I32_LOAD, 0);
-    }
+  if (array !== null) {
+    pushKeyWord(f);
     code.tee(ADDRESS_LOCAL);
     code.i32(array.maxEntries);
     code.byte(w.I32_LT_U);
-    code.byte(w.IF);
-    code.byte(w.I64);
+    code.set(MARK_LOCAL);
     code.get(ADDRESS_LOCAL);
     if ((array.stride & (array.stride - 1)) === 0) {
       code.i32(31 - Math.clz32(array.stride));
@@ -180,14 +171,42 @@ function lookup(f: FunctionCode, slot: number, map: number): void {
     }
     code.i32(array.base);
     code.byte(w.I32_ADD);
-    code.byte(w.I64_EXTEND_I32_U);
+  } else if (hash !== null && hash.keySize <= MAX_INLINE_KEY) {
+    f.low(2);
+    code.i32(hash.buckets);
+    code.i32(hash.mask);
+    code.call(f.parts.finder(hash.keySize));
+    code.tee(MARK_LOCAL);
+    code.i32(hash.valueOffset);
+    code.byte(w.I32_ADD);
+  } else {
+    f.pushPlace(slot);
+    code.i32(map);
+    f.low(2);
+    f.import("lookup");
+    code.tee(MARK_LOCAL);
   }
+  code.tee(LOW_LOCAL);
+  code.byte(w.I64_EXTEND_I32_U);
   code.i64Big(BigInt.asIntN(64, GUEST_BASE));
   code.byte(w.I64_ADD);
-  code.byte(w.ELSE);
   code.i64(0);
-  code.byte(w.END);
+  code.get(MARK_LOCAL);
+  code.byte(w.SELECT);
   f.set(0);
+}
+
+/** Pushes (i32) the key of an array: from the own stack when r2 is known to point there. */
+function pushKeyWord(f: FunctionCode): void {
+  const registers = f.registers;
+  const at = STACK_BYTES + (registers?.low[2] ?? 0);
+  if (registers?.kind[2] === STACK && at >= 0 && at + 4 <= STACK_BYTES) {
+    f.code.get(STACK_LOCAL);
+    f.code.memory(w.I32_LOAD, at);
+  } else {
+    f.low(2);
+    f.code.memory(w.I32_LOAD, 0);
+  }
 }
 
 /** bpf_loop(count, callback, callback context, flags): the callback's index is the number of calls before it. */

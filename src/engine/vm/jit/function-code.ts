@@ -64,6 +64,8 @@ export class FunctionCode {
   readonly mayGoto: boolean;
   /** Where registers point at the instruction that is being compiled; null with checked accesses. */
   registers: Registers | null = null;
+  /** Slot of the lookup just compiled: MARK_LOCAL says whether r0 is a value. */
+  foundAt = -1;
   /** Registers (one bit each) whose low half stands in a local of its own. */
   #lows = 0;
 
@@ -95,9 +97,14 @@ export class FunctionCode {
     this.#lows &= ~(1 << r);
   }
 
-  /** No low halves are known apart: at the start of a block. */
-  forgetLows(): void {
-    this.#lows = 0;
+  /** Which low halves are known apart (one bit each); a block that has but one predecessor starts with those of that one. */
+  get lows(): number {
+    return this.#lows;
+  }
+
+  set lows(mask: number) {
+    this.#lows = mask;
+    this.foundAt = -1;
   }
 
   /** LOW_LOCAL of `r` has just been set along with `r`; it holds until `r` is written again. */
