@@ -57,6 +57,26 @@ describe("timeline", () => {
     ]);
   });
 
+  it("keeps a timer that an element got after the one before was dropped", () => {
+    const init: KernelEventBody = { kind: "timer-init", timer: T, clock: "jiffies", retval: 0, errno: null };
+    const timeline = timelineOf(
+      record(
+        [0, 0, init],
+        [1, 0, arm(10)],
+        [2, 0, { kind: "timer-drop", timer: T, why: "update" }],
+        [3, 0, init],
+        [4, 0, arm(20)],
+        [5, null, { kind: "timer-free", timer: T }],
+        [20, 0, fire(1)],
+      ),
+    );
+    expect(timeline.waits.map((w) => [w.seq, w.endSeq, w.firedRun])).toEqual([
+      [1, 2, null],
+      [4, 6, 6],
+    ]);
+    expect(timeline.livesOf(T).map((l) => l.freedSeq)).toEqual([2, null]);
+  });
+
   it("grows to the same as if it had been made at once", () => {
     const grown = new Timeline();
     for (let n = 0; n <= EVENTS.length; n += 7) grown.update(EVENTS.slice(0, n));

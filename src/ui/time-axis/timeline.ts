@@ -73,6 +73,8 @@ export class Timeline {
   #waitsOf = new Map<string, WaitSpan[]>();
   #runsOf = new Map<string, RunSpan[]>();
   #livesOf = new Map<string, TimerLife[]>();
+  /** Drops whose memory is still to be freed, by timer. */
+  #dropped = new Map<string, number>();
   #count = 0;
   #last: KernelEvent | null = null;
   #openRuns = new Map<number, RunSpan>();
@@ -113,6 +115,7 @@ export class Timeline {
     this.#waitsOf = new Map();
     this.#runsOf = new Map();
     this.#livesOf = new Map();
+    this.#dropped = new Map();
     this.#count = 0;
     this.#last = null;
     this.#openRuns = new Map();
@@ -197,14 +200,24 @@ export class Timeline {
         return;
       }
       case "timer-cancel":
+        this.#endWait(event.timer, event, false);
+        return;
       case "timer-drop":
         this.#endWait(event.timer, event, false);
-        if (event.kind === "timer-drop") this.#free(event.timer, event);
+        this.#free(event.timer, event);
+        this.#dropped.set(event.timer, (this.#dropped.get(event.timer) ?? 0) + 1);
         return;
-      case "timer-free":
+      case "timer-free": {
+        // After a drop the memory goes later; by then the element may have a timer again.
+        const dropped = this.#dropped.get(event.timer) ?? 0;
+        if (dropped > 0) {
+          this.#dropped.set(event.timer, dropped - 1);
+          return;
+        }
         this.#endWait(event.timer, event, false);
         this.#free(event.timer, event);
         return;
+      }
       case "hold":
       case "release":
         if (event.count === "ref") {
