@@ -9,6 +9,7 @@ import type { Machine } from "../vm/interpreter.ts";
 import { GUEST_BASE, GuestMemory, type MemoryCheckpoint, type MemoryKind } from "../vm/memory.ts";
 import type { WasmHost } from "../vm/wasm-host.ts";
 import type { Syscall } from "./calls.ts";
+import { cloneState } from "./clone-state.ts";
 import { CompiledPrograms } from "./compiled.ts";
 import { loadContextField, storeContextField } from "./context.ts";
 import type { EventPlace, KernelEvent, KernelEventBody, Oops } from "./event-types.ts";
@@ -168,11 +169,11 @@ export class Kernel implements MemoryHost {
   }
 
   checkpoint(): KernelCheckpoint {
-    return { state: structuredClone(this.state), memory: this.memory.checkpoint() };
+    return { state: cloneState(this.state), memory: this.memory.checkpoint() };
   }
 
   restore(from: KernelCheckpoint): void {
-    this.state = structuredClone(from.state);
+    this.state = cloneState(from.state);
     this.memory.restore(from.memory);
     this.current = null;
     this.atCall = false;

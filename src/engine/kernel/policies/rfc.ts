@@ -4,8 +4,8 @@ import { dequeueTimer, detachTimer } from "../timers/timer-object.ts";
 import { allow, nothing, type TimerPolicy } from "./policy.ts";
 
 /**
- * The proposal of the thread: no reference is taken. Program free walks every element of the program's maps and deletes the
- * timers (del_timer, which does not wait for a running callback). Update cancels the timer first, or is -EBUSY, as flags say.
+ * The proposal of the thread, to the letter: no reference is taken. Program free walks every element of the program's maps and
+ * calls del_timer, which does not wait for a running callback; delete and update do so too and free the timer. Update cancels the timer first, or is -EBUSY, as flags say.
  */
 export const rfc: TimerPolicy = {
   name: "rfc",
@@ -18,6 +18,8 @@ export const rfc: TimerPolicy = {
   onDrop(kernel, _task, timer, why) {
     const wasQueued = dequeueTimer(kernel, timer);
     kernel.emit({ kind: "timer-cancel", timer: timer.id, wasQueued });
+    // The walk calls del_timer and no more: the element stays, and its timer stays initialised (T6).
+    if (why === "program-free") return null;
     detachTimer(kernel, timer, why);
     callRcu(kernel, `free of timer ${timer.label}`, { timers: [timer.control] });
     return null;
