@@ -37,7 +37,12 @@ export function selectBinary(s: Selector, insn: IrInstruction & { op: "binary" }
     else s.fail(`integers of type ${typeText(insn.type)} are not supported`);
     return;
   }
-  s.set(insn, binary(s, insn.operator, insn.a, insn.b, bits, s.isNarrow(insn) ? 32 : s.width(bits)));
+  const width = s.isNarrow(insn) ? 32 : s.width(bits);
+  const result = binary(s, insn.operator, insn.a, insn.b, bits, width);
+  s.set(insn, result);
+  if (insn.operator === "add" && bits === width && insn.a.kind === "local" && insn.b.kind === "int") {
+    s.increments.set(insn.a.index, { result, step: insn.b.value });
+  }
 }
 
 function binary(s: Selector, operator: IrBinaryOp, left: IrValue, right: IrValue, bits: number, width: Width): Reg {

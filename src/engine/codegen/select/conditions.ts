@@ -129,6 +129,18 @@ function branchOnCompare(s: Selector, insn: IrInstruction & { op: "icmp" }, take
   const signed = predicate.startsWith("s");
   const left = signed ? s.signExtended(a, width) : s.zeroExtended(a, width);
   const constant = s.constantOf(b);
+  // After `next = x + step`, `x == c` is `next == c + step`: then x need not outlive its successor.
+  const next =
+    a.kind === "local" && bits === width && (predicate === "eq" || predicate === "ne")
+      ? s.increments.get(a.index)
+      : undefined;
+  if (next !== undefined && constant !== null) {
+    const moved = BigInt.asIntN(bits, constant + next.step);
+    if (fitsS32(moved)) {
+      branchOnImmediate(s, JUMP_CODES[predicate], width, next.result, Number(moved), taken, otherwise);
+      return;
+    }
+  }
   if (constant !== null) {
     const value = signed ? BigInt.asIntN(bits, constant) : constant;
     const imm = width === 32 ? BigInt.asIntN(32, value) : BigInt.asIntN(64, value);

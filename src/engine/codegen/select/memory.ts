@@ -61,12 +61,22 @@ export function selectGep(s: Selector, insn: IrInstruction & { op: "gep" }): voi
   const base = rawAddress(s, insn.base);
   let constant = 0;
   let address: Reg | null = null;
-  const add = (part: Reg): void => {
-    if (address === null) {
-      const start = base.slot >= 0 ? s.placeAddress(base) : base.base;
-      if (base.slot < 0) constant += base.offset;
-      address = s.alu(BPF_ADD, 64, start, part);
-    } else address = s.alu(BPF_ADD, 64, address, part);
+  const add = (index: Reg, size: number): void => {
+    const sum = (to: Reg): Reg =>
+      s.reuse(`${to}+${index}*${size}`, () =>
+        s.alu(
+          BPF_ADD,
+          64,
+          to,
+          s.reuse(`${index}*${size}`, () => scaled(s, index, size)),
+        ),
+      );
+    if (address !== null) {
+      address = sum(address);
+      return;
+    }
+    if (base.slot < 0) constant += base.offset;
+    address = sum(base.slot >= 0 ? s.placeAddress(base) : base.base);
   };
   let type: IrType = insn.source;
   insn.indices.forEach((index, i) => {
@@ -75,7 +85,7 @@ export function selectGep(s: Selector, insn: IrInstruction & { op: "gep" }): voi
       constant += i === 0 ? constantIndex * sizeOf(type) : offsetOf(type, constantIndex);
     } else {
       const size = i === 0 ? sizeOf(type) : type.kind === "array" ? sizeOf(type.element) : 0;
-      if (size > 0) add(scaled(s, s.signExtended(index, 64), size));
+      if (size > 0) add(s.signExtended(index, 64), size);
     }
     if (i > 0) type = elementType(type, constantIndex ?? 0) ?? type;
   });

@@ -94,6 +94,7 @@ function preparePhis(s: Selector, order: readonly number[]): Incoming {
 
 function selectBlock(s: Selector, index: number, incoming: Incoming): void {
   const { instructions } = s.irBlock(index);
+  s.increments.clear();
   for (let i = 0; i < instructions.length; i++) {
     const insn = instructions[i] as IrInstruction;
     s.dbg = insn.dbg;

@@ -46,6 +46,8 @@ export class Selector {
   readonly values: (readonly Reg[] | undefined)[];
   /** Frame slot of each alloca. */
   readonly slots = new Map<number, number>();
+  /** `x + constant` computed in the current IR block, by the index of x. */
+  readonly increments = new Map<number, { readonly result: Reg; readonly step: bigint }>();
   /** Folded getelementptrs with a variable index: the register that holds the variable part, and the constant rest. */
   readonly variableParts = new Map<number, Place>();
   /** Loads that extend the sign of what they load. */
@@ -257,6 +259,15 @@ export class Selector {
     this.emit({ op: "address", dst, symbol: name, addend });
     this.#held.set(key, dst);
     return dst;
+  }
+
+  /** A register for a computation that the block may have made already; `key` names it with all its operands. */
+  reuse(key: string, make: () => Reg): Reg {
+    const held = this.#held.get(key);
+    if (held !== undefined) return held;
+    const made = make();
+    this.#held.set(key, made);
+    return made;
   }
 
   /** The register that holds an address already, when one is known to be wanted again. */

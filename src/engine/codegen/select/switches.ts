@@ -70,8 +70,8 @@ function lower(sw: Switch, clusters: readonly Cluster[], from: bigint | null, to
   }
   const middle = clusters.length >> 1;
   const pivot = clusters[middle] as Cluster;
-  const upper = s.newBlock();
   const lowerHalf = s.newBlock();
+  const upper = s.newBlock();
   // `x > pivot - 1` rather than `x < pivot`, so that the lower half comes next.
   if (fitsS32(pivot.low - 1n)) {
     branchOnImmediate(s, BPF_JSGT, sw.width, sw.reg, Number(pivot.low - 1n), upper.id, lowerHalf.id);
