@@ -1,3 +1,4 @@
+import type { PolicyName } from "../abi/types.ts";
 import { makeVmFrame, type VmFrame } from "../vm/frame.ts";
 import type { HelperHost, InlineArray, InlineHash } from "../vm/helper-host.ts";
 import { compileProgram } from "../vm/jit/compile.ts";
@@ -29,6 +30,8 @@ const FUEL_CHUNK = 10_000_000;
 const FUEL_PER_RUN = 2_000_000_000;
 const NESTED_FUEL = 1_000_000;
 
+const UNSAFE_POLICIES: ReadonlySet<PolicyName> = new Set(["unprotected", "rfc"]);
+
 /** Compiled programs of one kernel, and their way back into it: whatever compiled code asks for runs to its end at once. */
 export class CompiledPrograms implements HelperHost {
   readonly #kernel: Kernel;
@@ -38,6 +41,11 @@ export class CompiledPrograms implements HelperHost {
   /** The task whose program runs compiled. */
   #task: Task | null = null;
   #granted = 0;
+
+  /** Under policies that let a program outlive what it uses, a verified access may still be wrong: it is asked about then. */
+  get #checked(): boolean {
+    return UNSAFE_POLICIES.has(this.#kernel.policy.name);
+  }
 
   constructor(kernel: Kernel, wasm: WasmHost) {
     this.#kernel = kernel;
@@ -64,7 +72,7 @@ export class CompiledPrograms implements HelperHost {
       const executable = kernel.executable(id);
       const { watch } = kernel.settings;
       const compiled = compileProgram(executable, {
-        access: "bare",
+        access: this.#checked ? "checked" : "bare",
         watched: watch,
         frameStride: STACK_FRAME_STRIDE,
         inlineLoop: true,
@@ -102,12 +110,16 @@ export class CompiledPrograms implements HelperHost {
     const from = this.#granted;
     frame.span = COMPILED_SPAN;
     // Compiled code does not tell when it enters a function: the stacks of all that it may call are open.
-    kernel.memory.expose(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
+    this.#open(frame);
     const fine = this.#instance(frame.program)?.run(frame) === true;
-    kernel.memory.poison(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
+    if (!this.#checked) kernel.memory.poison(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
     this.#task = before;
     if (!fine && kernel.machine.trap !== null && kernel.state.oops === null) kernel.oops(kernel.machine.trap);
     return Math.max(1, this.#granted - from);
+  }
+
+  #open(frame: VmFrame): void {
+    if (!this.#checked) this.#kernel.memory.expose(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
   }
 
   frame(): VmFrame {
@@ -147,7 +159,7 @@ export class CompiledPrograms implements HelperHost {
   #finishCall(task: Task, depth: number, frame: VmFrame): boolean {
     if (task.frames.length <= depth) return !this.#stopped;
     const done = this.#finish(task, depth);
-    this.#kernel.memory.expose(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
+    this.#open(frame);
     return done;
   }
 

@@ -251,6 +251,13 @@ function replace(
   value: Source,
   by: Writer,
 ): number | null {
+  const oldValue = old + table.valueOffset;
+  if (table.cpuStride !== 0) {
+    // A per-CPU entry keeps its copies: they are written in place.
+    writeCopies(kernel, map, oldValue, value, by, false);
+    tellUpdate(kernel, map, oldValue, by, false);
+    return 0;
+  }
   // An LRU map takes its new element from the free list, and evicts for it when that is empty; the others keep a spare one.
   const fresh = table.lru ? takeElement(kernel, map, table) : takeReplacement(kernel, map, table, kernel.cpu ?? 0);
   if (typeof fresh === "string") {
@@ -267,15 +274,6 @@ function replace(
     const again = op("update", { map: map.id, flags: 0, by, ...kept(map, key, value, by, kernel) });
     task.frames.push(again, op("give-back", { map: map.id, value: valueAt, release: "free" }), work);
     return null;
-  }
-  const oldValue = old + table.valueOffset;
-  if (table.cpuStride !== 0) {
-    // A per-CPU entry keeps its copies: they are written in place.
-    table.spare[kernel.cpu ?? 0] = table.pool === 0 ? 0 : fresh;
-    if (table.pool === 0) kernel.memory.free(fresh, kernel.state.now);
-    writeCopies(kernel, map, oldValue, value, by, false);
-    tellUpdate(kernel, map, oldValue, by, false);
-    return 0;
   }
   unlinkElement(kernel, table, old);
   fill(kernel, map, table, fresh, key, value, by);
