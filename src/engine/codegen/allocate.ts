@@ -1,4 +1,5 @@
 import { colour } from "./colouring.ts";
+import { commuteOperations } from "./commute.ts";
 import { weighBlocks } from "./control-flow.ts";
 import { removeDead } from "./liveness.ts";
 import {
@@ -24,6 +25,7 @@ const CONSTANT_FACTOR = 0.3;
 export function allocateRegisters(fn: MachineFunction): boolean {
   weighBlocks(fn);
   removeDead(fn);
+  commuteOperations(fn);
   const state = makeSpillState();
   for (let round = 0; ; round++) {
     if (round >= MAX_ROUNDS) return false;

@@ -10,7 +10,7 @@ import { encodeFunction } from "./encode.ts";
 import { layOutFrame, STACK_MESSAGE } from "./frame.ts";
 import { compileGlobal } from "./globals.ts";
 import type { MachineFunction } from "./machine.ts";
-import { removeRedundantConstants } from "./redundant.ts";
+import { removeRedundantMoves } from "./redundant.ts";
 import {
   type CpuVersion,
   errorAt,
@@ -76,7 +76,7 @@ function compileFunction(context: ModuleContext, fn: IrFunction, diagnostics: Di
     diagnostics.push(errorAt(metadata, `'${fn.name}' needs more registers at once than BPF has`, -1, fn.subprogram));
     return null;
   }
-  removeRedundantConstants(machine);
+  removeRedundantMoves(machine);
   simplifyControlFlow(machine);
   mergeChains(machine);
   const crossed = layOutFrame(machine);

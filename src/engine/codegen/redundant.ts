@@ -7,10 +7,10 @@ const REGISTERS = 10;
 type Known = (string | null)[];
 
 /**
- * After allocation: removes instructions that put into a register the constant that it holds already on every path, whether it
- * was put there or a comparison has shown it.
+ * After allocation: removes instructions that put into a register what it holds already: a constant, on every path, whether it
+ * was put there or a comparison has shown it; a copy, within the block.
  */
-export function removeRedundantConstants(fn: MachineFunction): void {
+export function removeRedundantMoves(fn: MachineFunction): void {
   const order = reachable(fn);
   const into: (Known | undefined)[] = new Array(fn.blocks.length);
   into[0] = new Array<string | null>(REGISTERS).fill(null);
@@ -45,13 +45,49 @@ export function removeRedundantConstants(fn: MachineFunction): void {
     const start = into[id];
     if (block === undefined || start === undefined) continue;
     const state = [...start];
+    const copies = new Copies();
     let kept = 0;
     for (const insn of block.insns) {
       if (insn.op === "imm" && state[insn.dst] === keyOf(insn)) continue;
+      if (insn.op === "mov" && copies.holds(insn.dst, insn.src, insn.width)) continue;
       step(state, insn);
+      copies.step(insn);
       block.insns[kept++] = insn;
     }
     block.insns.length = kept;
+  }
+}
+
+/** Which registers are copies of each other, within a block: whole, and in their lower halves. */
+class Copies {
+  readonly #whole = new Int32Array(REGISTERS + 1);
+  readonly #low = new Int32Array(REGISTERS + 1);
+  #next = 0;
+
+  constructor() {
+    for (let r = 0; r <= REGISTERS; r++) this.#fresh(r);
+  }
+
+  #fresh(reg: number): void {
+    this.#whole[reg] = ++this.#next;
+    this.#low[reg] = this.#next;
+  }
+
+  /** A move of `width` would change nothing. Above a 32-bit value its register holds whatever it likes. */
+  holds(dst: number, src: number, width: 32 | 64): boolean {
+    const part = width === 64 ? this.#whole : this.#low;
+    return part[dst] === part[src];
+  }
+
+  step(insn: MachineInsn): void {
+    if (insn.op === "mov") {
+      this.#low[insn.dst] = this.#low[insn.src] as number;
+      this.#whole[insn.dst] = insn.width === 64 ? (this.#whole[insn.src] as number) : ++this.#next;
+      return;
+    }
+    const low = insn.op === "zext" ? (this.#low[insn.src] as number) : 0;
+    forEachDef(insn, (reg) => this.#fresh(reg));
+    if (insn.op === "zext") this.#low[insn.dst] = low;
   }
 }
 
