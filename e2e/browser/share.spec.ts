@@ -25,9 +25,11 @@ test("shares a moment, and the link opens at it", async ({ page, browser }) => {
   await visitor.open();
   await expect(visitor.map("hmap")).toContainText("124");
   await visitor.pause();
-  await page.getByRole("button", { name: /^Previous expiry/ }).click();
-  await page.getByRole("button", { name: /^One event back/ }).click();
-  await expect(visitor.map("hmap")).toContainText("123");
+  await expect(async () => {
+    await page.getByRole("button", { name: /^Previous expiry/ }).click();
+    await page.getByRole("button", { name: /^One event back/ }).click();
+    await expect(visitor.map("hmap")).toContainText("123", { timeout: 2000 });
+  }).toPass();
   const moment = await visitor.now();
   const url = await visitor.share();
 

@@ -11,6 +11,7 @@ import { valueJson } from "../../engine/snapshot/value-json.ts";
 import { buildObject } from "../build-file.ts";
 import { ANY, type Options, readOptions, WHOLE } from "../options.ts";
 import { printFailure, printJson, printVerdicts } from "../report.ts";
+import { nodeWasmHost } from "../wasm-host.ts";
 
 const SPEC = {
   flags: ["--json", "--unverified"],
@@ -58,7 +59,7 @@ export async function run(args: readonly string[]): Promise<number> {
     return printFailure(file, json, stage, message, report.diagnostics);
   }
   if (!report.runnable) return printVerdicts(file, json, report) || 1;
-  const started = startRun(built, script.text);
+  const started = startRun(built, script.text, nodeWasmHost);
   if (started.diagnostics.length > 0) {
     const shown = started.diagnostics.map((d) =>
       formatDiagnostic(d.span === undefined ? d : { ...d, span: { ...d.span, file: script.name } }),
@@ -176,14 +177,17 @@ function globalsJson(snapshot: Snapshot): Record<string, unknown> {
 function printText(run: Run, snapshot: Snapshot): void {
   const out: string[] = [];
   const { script } = run;
+  const lines: { readonly line: number; readonly text: string[] }[] = [];
   for (const command of script.commands) {
     const result = command.errno === null ? command.retval : `-${command.errno}`;
-    out.push(`${String(command.line).padStart(4)}  ${command.text} -> ${result}`);
-    for (const line of command.output) out.push(`      ${line}`);
+    const text = `${String(command.line).padStart(4)}  ${command.text} -> ${result}`;
+    lines.push({ line: command.line, text: [text, ...command.output.map((line) => `      ${line}`)] });
   }
   for (const e of script.expectations) {
-    out.push(`${String(e.line).padStart(4)}  expect ${e.text}: ${e.ok ? "ok" : `FAILED, it is ${e.actual}`}`);
+    const verdict = e.ok ? "ok" : `FAILED, it is ${e.actual}`;
+    lines.push({ line: e.line, text: [`${String(e.line).padStart(4)}  expect ${e.text}: ${verdict}`] });
   }
+  for (const { text } of lines.sort((a, b) => a.line - b.line)) out.push(...text);
   if (script.stopped) out.push(`stopped at line ${script.stopped.line}: ${script.stopped.reason}`);
   for (const map of snapshot.maps) {
     if (map.freed) continue;

@@ -7,6 +7,7 @@ import type { CollectionSpec } from "../loader/spec.ts";
 import { parseScript } from "../script/parse-script.ts";
 import { MAIN_PROCESS } from "../script/types.ts";
 import { verify } from "../verifier/verify.ts";
+import type { WasmHost } from "../vm/wasm-host.ts";
 import { checkScript } from "./check-script.ts";
 import { createMaps, fillSlots, type JudgedProgram, loadPrograms, programForLoad } from "./load-collection.ts";
 import { type NameTable, NO_NAMES } from "./names.ts";
@@ -117,10 +118,14 @@ function isRunnable(programs: readonly ProgramReport[], maps: readonly MapReport
   return maps.every((m) => m.verdict === "accept") && (unverified || programs.every((p) => p.verdict === "accept"));
 }
 
-/** Starts a run of a built object: a fresh kernel in which everything is loaded, at the first line of the script. */
+/**
+ * Starts a run of a built object: a fresh kernel in which everything is loaded, at the first line of the script. `wasm` runs
+ * compiled programs, where the settings ask for them.
+ */
 export function startRun(
   built: BuiltObject,
   scriptText: string,
+  wasm: WasmHost | null = null,
 ): { readonly run: Run; readonly diagnostics: Diagnostic[] } {
   const { collection, settings } = built;
   const script = parseScript(scriptText);
@@ -131,7 +136,7 @@ export function startRun(
   const firstLine = first?.span?.line ?? Number.POSITIVE_INFINITY;
   const load: LoadObject = (kernel, process, names) => loadAgain(built, kernel, process, names);
   const run = new Run(
-    (sink) => new Kernel(kernelSettings(settings), sink),
+    (sink) => new Kernel(kernelSettings(settings), sink, settings.engine === "jit" ? wasm : null),
     {
       collection,
       commands: script.commands.filter((c) => c.line < firstLine),

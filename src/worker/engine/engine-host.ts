@@ -1,6 +1,7 @@
 import type { Run } from "../../engine/session/run.ts";
 import { type BuiltObject, buildObject, inspectProgram, startRun, withSettings } from "../../engine/session/session.ts";
 import { SnapshotTaker } from "../../engine/snapshot/take-snapshot.ts";
+import type { WasmHost } from "../../engine/vm/wasm-host.ts";
 import {
   type CommandResult,
   ENGINE_PROTOCOL_VERSION,
@@ -22,6 +23,8 @@ export interface HostThread {
   now(): number;
   /** Calls back after about so many ms, and lets messages in before. */
   later(ms: number, callback: () => void): void;
+  /** Runs compiled programs; null: the interpreter runs everything. */
+  readonly wasm: WasmHost | null;
 }
 
 /** Work of one turn, ms: half a frame, so that requests and updates are never late by more. */
@@ -180,7 +183,7 @@ export class EngineHost {
   #inspected: BuiltObject | null = null;
 
   #start(built: BuiltObject, number: number, script: string, play: boolean) {
-    const { run, diagnostics } = startRun(built, script);
+    const { run, diagnostics } = startRun(built, script, this.#thread.wasm);
     this.#run = run;
     this.#number = number;
     this.#goal = null;
