@@ -63,6 +63,8 @@ export const PTR_UNTRUSTED = 64;
 export const PTR_TRUSTED = 128;
 /** Slice of a packet's dynptr: dies with the packet. */
 export const DYNPTR_PACKET = 256;
+/** Slice of another dynptr that a kfunc handed out: no longer plain memory to helpers. */
+export const DYNPTR_SLICE = 512;
 export type RegFlags = number;
 
 /** How a scalar's `delta` came about: not at all, by a 64-bit or by a 32-bit addition. */

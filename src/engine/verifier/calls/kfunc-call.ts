@@ -4,6 +4,7 @@ import type { Reg } from "../register.ts";
 import {
   btfReg,
   DYNPTR_PACKET,
+  DYNPTR_SLICE,
   MEM_RCU,
   MEM_RDONLY,
   memReg,
@@ -341,7 +342,8 @@ function setKfuncResult(walk: Walk, call: KfuncCall): boolean {
       if (ret.kind === "slice_rdwr" && packetAccess(walk.program.type) !== "write") {
         return walk.reject("EINVAL", "the prog does not allow writes to packet data", "slice-read-only-packet");
       }
-      const flags = (ret.kind === "slice" ? MEM_RDONLY : 0) | (isPacketDynptr(dynptr.kind) ? DYNPTR_PACKET : 0);
+      const slice = isPacketDynptr(dynptr.kind) ? DYNPTR_PACKET : DYNPTR_SLICE;
+      const flags = (ret.kind === "slice" ? MEM_RDONLY : 0) | slice;
       reg = memReg(flags, call.constant);
       reg.dynptrId = dynptr.id;
       break;

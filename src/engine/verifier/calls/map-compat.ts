@@ -1,6 +1,6 @@
 import type { Helper } from "../../abi/helpers.ts";
 import type { MapTypeName } from "../../abi/types.ts";
-import { mapTypeName } from "../../abi/types.ts";
+import { mapTypeName, PROG_TYPES } from "../../abi/types.ts";
 import type { Walk } from "../state.ts";
 import type { VerifierMap } from "../types.ts";
 
@@ -24,12 +24,8 @@ const HELPERS_OF_TYPE: Partial<Record<MapTypeName, readonly string[]>> = {
   xskmap: words("redirect_map map_lookup_elem"),
   array_of_maps: words("map_lookup_elem"),
   hash_of_maps: words("map_lookup_elem"),
-  sockmap: words(
-    "sk_redirect_map sock_map_update msg_redirect_map sk_select_reuseport map_lookup_elem map_delete_elem",
-  ),
-  sockhash: words(
-    "sk_redirect_hash sock_hash_update msg_redirect_hash sk_select_reuseport map_lookup_elem map_delete_elem",
-  ),
+  sockmap: words("sk_redirect_map sock_map_update msg_redirect_map sk_select_reuseport map_lookup_elem"),
+  sockhash: words("sk_redirect_hash sock_hash_update msg_redirect_hash sk_select_reuseport map_lookup_elem"),
   reuseport_sockarray: words("sk_select_reuseport"),
   queue: words("map_peek_elem map_pop_elem map_push_elem"),
   stack: words("map_peek_elem map_pop_elem map_push_elem"),
@@ -83,8 +79,20 @@ const TYPES_OF_HELPER: Readonly<Record<string, readonly MapTypeName[]>> = {
 };
 
 /** Updating a socket map is for these program types; the check of the map comes after it. */
-const MAY_UPDATE_SOCKMAP: ReadonlySet<number> = new Set([1, 3, 4, 6, 13, 16, 21, 30]);
+const MAY_UPDATE_SOCKMAP: ReadonlySet<number> = new Set([
+  PROG_TYPES.socket_filter,
+  PROG_TYPES.sched_cls,
+  PROG_TYPES.sched_act,
+  PROG_TYPES.xdp,
+  PROG_TYPES.sk_reuseport,
+  PROG_TYPES.flow_dissector,
+  PROG_TYPES.sk_lookup,
+]);
 const RELEASES_DYNPTR: ReadonlySet<string> = new Set(["ringbuf_submit_dynptr", "ringbuf_discard_dynptr"]);
+
+function mayChangeSockmap(progType: number, name: string): boolean {
+  return MAY_UPDATE_SOCKMAP.has(progType) || (progType === PROG_TYPES.sock_ops && name === "map_delete_elem");
+}
 
 /** Map type against helper, both ways. The last check of a call. */
 export function checkMapCompatibility(walk: Walk, map: VerifierMap | null, helper: Helper): boolean {
@@ -94,15 +102,14 @@ export function checkMapCompatibility(walk: Walk, map: VerifierMap | null, helpe
   if (type === undefined) return walk.unsupported(`map type ${map.type}`);
   const refuse = (): boolean =>
     walk.reject("EINVAL", `cannot pass map_type ${map.type} into func ${helper.name}#${helper.id}`, "map-type-helper");
-  const helpers = HELPERS_OF_TYPE[type];
-  if (helpers !== undefined && !helpers.includes(name)) {
-    const socketMap = type === "sockmap" || type === "sockhash";
-    if (!(socketMap && name === "map_update_elem")) return refuse();
-    if (!MAY_UPDATE_SOCKMAP.has(walk.program.type)) {
-      walk.line("cannot update sockmap in this context");
-      return refuse();
-    }
+  const socketMap = type === "sockmap" || type === "sockhash";
+  if (socketMap && (name === "map_update_elem" || name === "map_delete_elem")) {
+    if (mayChangeSockmap(walk.program.type, name)) return true;
+    walk.line("cannot update sockmap in this context");
+    return refuse();
   }
+  const helpers = HELPERS_OF_TYPE[type];
+  if (helpers !== undefined && !helpers.includes(name)) return refuse();
   const types = TYPES_OF_HELPER[name];
   if (types !== undefined && !RELEASES_DYNPTR.has(name) && !types.includes(type)) return refuse();
   return true;

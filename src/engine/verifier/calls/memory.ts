@@ -4,7 +4,6 @@ import { progTypeName } from "../../abi/types.ts";
 import type { Reg } from "../register.ts";
 import {
   MEM_RDONLY,
-  PTR_MAYBE_NULL,
   PTR_TO_BTF_ID,
   PTR_TO_BUF,
   PTR_TO_CTX,
@@ -17,6 +16,7 @@ import {
 } from "../register.ts";
 import type { Walk } from "../state.ts";
 import type { VerifierProgram } from "../types.ts";
+import { afterNullCheck } from "./null-checks.ts";
 import { typeOf } from "./reg-kinds.ts";
 import { readsPlainNumber } from "./typed-access.ts";
 
@@ -174,9 +174,7 @@ export function withoutNull(walk: Walk, regno: number, check: () => boolean): bo
   const reg = walk.reg(regno);
   if (!reg.mayBeNull) return check();
   const regs = walk.frame.regs;
-  const present = reg.copy();
-  present.flags &= ~PTR_MAYBE_NULL;
-  regs[regno] = present;
+  regs[regno] = afterNullCheck(walk, walk.state, reg);
   const ok = check();
   regs[regno] = reg;
   return ok;

@@ -3,6 +3,7 @@ import {
   CONST_PTR_TO_DYNPTR,
   CONST_PTR_TO_MAP,
   DYNPTR_PACKET,
+  DYNPTR_SLICE,
   MEM_PERCPU,
   MEM_RCU,
   MEM_RDONLY,
@@ -81,7 +82,7 @@ export function matches(reg: Reg, accepted: readonly Accepted[], lenient: Lenien
   let flags = reg.flags;
   if (lenient.rdonly) flags &= ~MEM_RDONLY;
   if (lenient.nullable) flags &= ~PTR_MAYBE_NULL;
-  if (lenient.slices) flags &= ~DYNPTR_PACKET;
+  if (lenient.slices) flags &= ~(DYNPTR_PACKET | DYNPTR_SLICE);
   return accepted.some((a) => a.type === reg.type && a.flags === flags);
 }
 
@@ -110,7 +111,7 @@ export function mayHaveOffset(reg: Reg): boolean {
     case SCALAR_VALUE:
       return (reg.flags & PTR_MAYBE_NULL) === 0;
     case PTR_TO_MEM:
-      return (reg.flags & PTR_MAYBE_NULL) === 0;
+      return reg.flags === 0 || reg.flags === MEM_RDONLY || reg.flags === MEM_RINGBUF;
     default:
       return false;
   }

@@ -1,5 +1,5 @@
 import type { Reg } from "../register.ts";
-import { CONST_PTR_TO_DYNPTR, PTR_TO_MEM, PTR_TO_STACK, REG_UNKNOWN } from "../register.ts";
+import { CONST_PTR_TO_DYNPTR, PTR_MAYBE_NULL, PTR_TO_MEM, PTR_TO_STACK, REG_UNKNOWN } from "../register.ts";
 import type { StackByte, StackObject } from "../stack.ts";
 import {
   allBytes,
@@ -95,9 +95,11 @@ export function dynptrOf(walk: Walk, reg: Reg): DynptrFacts | null {
   return object === null ? null : { kind: object.dynptr, id: object.id, refId: object.refId, frame, slot };
 }
 
-/** Kills slices of the dynptr: their memory is no longer vouched for. */
+/** Kills slices of the dynptr: their memory is no longer vouched for. Those that kfuncs handed out outlive it, as on Linux 6.18. */
 function forgetSlices(walk: Walk, id: number): void {
-  walk.state.mapRegs((reg) => (reg.type === PTR_TO_MEM && reg.dynptrId === id ? REG_UNKNOWN : reg));
+  const isSlice = (reg: Reg): boolean =>
+    reg.type === PTR_TO_MEM && (reg.flags & ~PTR_MAYBE_NULL) === 0 && reg.dynptrId === id;
+  walk.state.mapRegs((reg) => (isSlice(reg) ? REG_UNKNOWN : reg));
 }
 
 /** A plain store hits the dynptr in `slot`: both halves become ordinary bytes. */
@@ -218,6 +220,7 @@ export function checkDynptrReleasable(walk: Walk, regno: number): boolean {
 function refIdIn(frame: Frame, slot: number): number {
   const { object, spill } = frame.slot(slot);
   if (object?.kind === "dynptr" || object?.kind === "iter") return object.refId;
+  if (object?.kind === "irq") return object.id;
   return spill?.refObjId ?? 0;
 }
 
