@@ -5,6 +5,7 @@ import { loadObject } from "../loader/load-object.ts";
 import type { CollectionSpec } from "../loader/spec.ts";
 import { assemble } from "./assemble.ts";
 import { disassemble } from "./disassemble.ts";
+import { parseStatement } from "./statement.ts";
 
 function load(text: string): CollectionSpec {
   const object = assemble(text, "a.s");
@@ -174,6 +175,23 @@ exit`),
     ]) {
       expect(faults(text).length, text).toBeGreaterThan(0);
     }
+  });
+});
+
+describe("docs/ASSEMBLY.md", () => {
+  const text = readFileSync(new URL("../../../docs/ASSEMBLY.md", import.meta.url), "utf8");
+
+  it("shows a program that assembles", () => {
+    const spec = load(/```\n([\s\S]*?)```/.exec(text)?.[1] ?? "");
+    expect([spec.programs.map((p) => p.name), spec.maps.map((m) => m.name)]).toEqual([["prog"], ["hmap", "a.bss"]]);
+  });
+
+  it("shows instructions that are read", () => {
+    const cells = text.split("\n").flatMap((line) => /^\| (`.*?) +\|/.exec(line)?.[1] ?? []);
+    const forms = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map((m) => m[1] as string));
+    expect(forms.length).toBeGreaterThanOrEqual(30);
+    const unread = forms.filter((form) => !form.includes("…") && !parseStatement(form).ok);
+    expect(unread).toEqual([]);
   });
 });
 
