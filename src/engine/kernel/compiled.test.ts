@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { nodeWasmHost } from "../../cli/wasm-host.ts";
+import type { PolicyName } from "../abi/types.ts";
 import { type MapText, u64, World } from "./testing/world.ts";
 
 const MAPS: readonly MapText[] = [
@@ -112,8 +113,8 @@ const PROGRAM = [
 
 const TARGET = ["main target:", "r6 = r1", "r1 = *(u64 *)(r6 +0)", "r0 = r1", "r0 += 5", "exit"];
 
-function play(compiled: boolean, watch: boolean): World {
-  const world = new World({ watch }, "linux", compiled ? nodeWasmHost : null);
+function play(compiled: boolean, watch: boolean, policy: PolicyName = "uref"): World {
+  const world = new World({ watch, policy }, "linux", compiled ? nodeWasmHost : null);
   world.trusted = true;
   for (const map of MAPS) expect(world.createMap(map).errno).toBe(null);
   world.load(PROGRAM);
@@ -148,5 +149,90 @@ describe("compiled programs", () => {
     expect(fast.events).toEqual(slow.events);
     expect(values(fast)).toEqual(values(slow));
     expect(fast.lookup("arr", 2)).toEqual(u64(63));
+  });
+
+  it("does so with every access checked, under a policy that may leave dangling pointers", () => {
+    expect(play(true, true, "unprotected").events).toEqual(play(false, true, "unprotected").events);
+  });
+});
+
+/** Runs one program once, on either engine. */
+function once(compiled: boolean, lines: readonly string[], policy: PolicyName = "uref"): World {
+  const world = new World({ watch: true, policy }, "linux", compiled ? nodeWasmHost : null);
+  world.trusted = true;
+  for (const map of MAPS) world.createMap(map);
+  world.load(lines);
+  world.run("prog", u64(37));
+  return world;
+}
+
+describe("compiled programs, event by event", () => {
+  it("tell as much of a long run as the interpreter does, and go on untold", () => {
+    const lines = [
+      "main prog:",
+      "r6 = 0",
+      "again:",
+      "r1 = r6",
+      "r1 &= 7",
+      "*(u32 *)(r10 -4) = r1",
+      "r1 = map[arr] ll",
+      "r2 = r10",
+      "r2 += -4",
+      "call bpf_map_lookup_elem#1",
+      "if r0 == 0 goto out",
+      "r7 = r0",
+      "r1 = *(u64 *)(r7 +0)",
+      "r1 += r6",
+      "*(u64 *)(r7 +0) = r1",
+      "*(u32 *)(r10 -4) = 1",
+      "r1 = map[hash] ll",
+      "r2 = r10",
+      "r2 += -4",
+      "call bpf_map_lookup_elem#1",
+      "r6 += 1",
+      "if r6 < 2500 goto again",
+      "r1 = 2000",
+      "r2 = func[step] ll",
+      "r3 = r7",
+      "r4 = 0",
+      "call bpf_loop#181",
+      "out:",
+      "r0 = 0",
+      "exit",
+      "static step:",
+      "r3 = *(u64 *)(r2 +0)",
+      "r3 += r1",
+      "*(u64 *)(r2 +0) = r3",
+      "r0 = 0",
+      "exit",
+    ];
+    const [slow, fast] = [once(false, lines), once(true, lines)];
+    expect(fast.events).toEqual(slow.events);
+    expect(slow.told("value-write").length).toBeGreaterThan(500);
+    for (let key = 0; key < 8; key++) expect(fast.lookup("arr", key)).toEqual(slow.lookup("arr", key));
+  });
+
+  it.each([
+    [
+      "an access beyond a value",
+      "out-of-bounds",
+      "unprotected",
+      ["*(u32 *)(r10 -4) = 1", "r1 = map[arr] ll", "r2 = r10", "r2 += -4", "call bpf_map_lookup_elem#1", "r8 = 77"],
+      "r7 = *(u64 *)(r0 +64)",
+    ],
+    ["a read of NULL", "null-dereference", "unprotected", ["r6 = 5", "r7 = 0"], "r0 = *(u64 *)(r7 +8)"],
+    [
+      "a helper's argument that is no memory",
+      "null-dereference",
+      "uref",
+      ["r6 = 99", "r9 = -1", "r1 = 16", "r2 = 8"],
+      "call bpf_trace_printk#6",
+    ],
+  ] as const)("stop with the same oops at %s", (_, what, policy, before, at) => {
+    const lines = ["main prog:", ...before, at, "r0 = 0", "exit"];
+    const [slow, fast] = [once(false, lines, policy), once(true, lines, policy)];
+    expect(slow.kernel.state.oops?.what).toBe(what);
+    expect(fast.kernel.state.oops).toEqual(slow.kernel.state.oops);
+    expect(fast.events).toEqual(slow.events);
   });
 });

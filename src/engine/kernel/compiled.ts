@@ -15,15 +15,7 @@ import { deleteElement, updateElement } from "./maps/update.ts";
 import { OPERATIONS } from "./operations.ts";
 import { deadlock, waits } from "./schedule.ts";
 import type { OpFrame, Task } from "./state.ts";
-import {
-  COMPILED_SPAN,
-  op,
-  pushFunction,
-  STACK_FRAME_BYTES,
-  STACK_FRAME_STRIDE,
-  setNumber,
-  setPointer,
-} from "./tasks.ts";
+import { op, pushFunction, STACK_FRAME_BYTES, STACK_FRAME_STRIDE, setNumber, setPointer, stackLeft } from "./tasks.ts";
 
 /** Instructions (about) that compiled code gets at a time, and in all before the watchdog ends it: it cannot be suspended. */
 const FUEL_CHUNK = 10_000_000;
@@ -108,18 +100,18 @@ export class CompiledPrograms implements HelperHost {
     if (!nested) this.#granted = 0;
     this.#task = task;
     const from = this.#granted;
-    frame.span = COMPILED_SPAN;
     // Compiled code does not tell when it enters a function: the stacks of all that it may call are open.
-    this.#open(frame);
+    this.#open(task, frame);
     const fine = this.#instance(frame.program)?.run(frame) === true;
-    if (!this.#checked) kernel.memory.poison(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
+    if (!this.#checked) kernel.memory.poison(frame.stack, stackLeft(task, frame));
+    frame.span = 1;
     this.#task = before;
     if (!fine && kernel.machine.trap !== null && kernel.state.oops === null) kernel.oops(kernel.machine.trap);
     return Math.max(1, this.#granted - from);
   }
 
-  #open(frame: VmFrame): void {
-    if (!this.#checked) this.#kernel.memory.expose(frame.stack, COMPILED_SPAN * STACK_FRAME_STRIDE);
+  #open(task: Task, frame: VmFrame): void {
+    if (!this.#checked) this.#kernel.memory.expose(frame.stack, stackLeft(task, frame));
   }
 
   frame(): VmFrame {
@@ -159,7 +151,7 @@ export class CompiledPrograms implements HelperHost {
   #finishCall(task: Task, depth: number, frame: VmFrame): boolean {
     if (task.frames.length <= depth) return !this.#stopped;
     const done = this.#finish(task, depth);
-    this.#open(frame);
+    this.#open(task, frame);
     return done;
   }
 
@@ -200,14 +192,16 @@ export class CompiledPrograms implements HelperHost {
     target.runs++;
     const low = frame.lo[1] as number;
     const high = frame.hi[1] as number;
-    return this.#call(task, frame, () => {
+    // The program takes the place of the function on the stack too.
+    frame.span--;
+    const done = this.#call(task, frame, () => {
       const next = pushFunction(kernel, task, target.id, 0);
       if (next === null) return;
       next.lo[1] = low;
       next.hi[1] = high;
-    })
-      ? "done"
-      : "stop";
+    });
+    this.#open(task, frame);
+    return done ? "done" : "stop";
   }
 
   /** Runs the function that `push` begins; its result goes to r0 of `frame`. */
@@ -238,6 +232,7 @@ export class CompiledPrograms implements HelperHost {
     const task = this.#running;
     const stack = ((frame.lo[10] as number) >>> 0) - STACK_FRAME_BYTES;
     if (this.#granted > FUEL_PER_RUN) return this.#runaway();
+    frame.span--;
     const done = this.#call(task, frame, () => {
       const copy = makeVmFrame(frame.program, frame.pc, stack);
       copy.lo.set(frame.lo);
@@ -249,6 +244,7 @@ export class CompiledPrograms implements HelperHost {
     });
     // The function's stack stays open to the compiled code that it returns to.
     this.#kernel.memory.expose(stack, STACK_FRAME_BYTES);
+    this.#open(task, frame);
     return done;
   }
 

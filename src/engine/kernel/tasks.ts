@@ -7,18 +7,13 @@ import type { Frame, OpFrame, SyscallResult, Task } from "./state.ts";
 
 /** Function invocations on one task: eight of a program, as many of callbacks. */
 const STACK_FRAMES = 16;
-/** Compiled code does not say how deep it is, and a tail call keeps its caller's: room for 33 of these and callbacks. */
-const STACK_FRAMES_COMPILED = 320;
-/** What is left free for the functions that compiled code calls. */
-export const COMPILED_SPAN = 8;
 export const STACK_FRAME_BYTES = 512;
 /** A frame's stack and the red zone above it. */
 export const STACK_FRAME_STRIDE = STACK_FRAME_BYTES + 32;
 /** Before the frames: room for what the kernel keeps on its own stack (the key that an array's callback is given). */
 const KERNEL_STACK = 64;
 
-const stackFrames = (kernel: Kernel): number => (kernel.compiled === null ? STACK_FRAMES : STACK_FRAMES_COMPILED);
-const stackBytes = (kernel: Kernel): number => KERNEL_STACK + stackFrames(kernel) * STACK_FRAME_STRIDE;
+const STACK_BLOCK = KERNEL_STACK + STACK_FRAMES * STACK_FRAME_STRIDE;
 
 /** Stacks that rest after use. */
 const RESTING_STACKS = 3;
@@ -29,11 +24,11 @@ export function newTask(kernel: Kernel, cpu: number, kind: Task["kind"], label: 
   if (kind !== "worker") {
     // A stack rests before it serves again, so that a pointer into a dead one is found at its use.
     const rested = state.stacks.length > RESTING_STACKS ? state.stacks.shift() : undefined;
-    const block = rested ?? memory.allocate(stackBytes(kernel), "stack", "BPF stack", null);
+    const block = rested ?? memory.allocate(STACK_BLOCK, "stack", "BPF stack", null);
     if (block === null) throw new InternalError("no memory for a stack");
     stackBlock = block;
     // A frame that ends closes its part again.
-    if (rested === undefined) memory.poison(stackBlock, stackBytes(kernel));
+    if (rested === undefined) memory.poison(stackBlock, STACK_BLOCK);
   }
   const task: Task = {
     id: state.nextTask++,
@@ -88,7 +83,7 @@ const isVm = (frame: Frame | undefined): frame is VmFrame => frame?.kind === "vm
 export function pushFunction(kernel: Kernel, task: Task, program: number, entry: number): VmFrame | null {
   let depth = 0;
   for (const frame of task.frames) if (frame.kind === "vm") depth += frame.span;
-  if (depth >= stackFrames(kernel)) {
+  if (depth >= STACK_FRAMES) {
     kernel.oops({ what: "stack-overflow", message: `kernel stack overflow: ${depth} frames`, address: null });
     return null;
   }
@@ -160,9 +155,12 @@ export function kernelStackKey(kernel: Kernel, task: Task, value: number): numbe
   return at;
 }
 
+/** Bytes from a function's stack to the end of the stacks of those that it may call. */
+export const stackLeft = (task: Task, frame: VmFrame): number => task.stackBlock + STACK_BLOCK - frame.stack;
+
 /** True when an offset lies in the stack of the task. */
 export const inOwnStack = (task: Task, offset: number): boolean =>
-  offset >= task.stackBlock && offset < task.stackBlock + KERNEL_STACK + STACK_FRAMES * STACK_FRAME_STRIDE;
+  offset >= task.stackBlock && offset < task.stackBlock + STACK_BLOCK;
 
 /** Leaves a read-side section: grace periods that waited for this task wait no longer. */
 export function quiescent(kernel: Kernel, task: Task): void {
