@@ -14,6 +14,8 @@ const RUNAWAY = 200_000_000;
 /** Runs the innermost function of a task: at most `fuel` instructions, across its calls, until an operation begins or it ends. */
 export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel: number): number {
   const { machine } = kernel;
+  const cost = kernel.settings.insnCost;
+  const start = task.time;
   let frame = first;
   let used = 0;
   while (used < fuel) {
@@ -28,12 +30,16 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
     }
     const before = frame.executed;
     machine.trap = null;
-    const reason = interpret(machine, kernel.executable(frame.program), frame, fuel - used);
+    // Where instructions take time, whatever one of them tells or asks carries its own time, however the run is sliced.
+    if (cost > 0) kernel.state.now = Math.max(kernel.state.now, start + used * cost);
+    const reason = interpret(machine, kernel.executable(frame.program), frame, cost > 0 ? 1 : fuel - used);
     used += frame.executed - before;
     switch (reason) {
       case FUEL:
         if (frame.executed > RUNAWAY) {
           kernel.oops({ what: "runaway", message: "watchdog: soft lockup: the program does not end", address: null });
+        } else if (cost > 0) {
+          break;
         }
         return Math.max(1, used);
       case HELPER:

@@ -70,6 +70,8 @@ export class Kernel implements MemoryHost {
   unsupported: Unsupported | null = null;
   /** Maps by the offset of their `struct bpf_map`; rebuilt from the state when it is null. */
   #mapsByAddress: Map<number, BpfMap> | null = null;
+  /** Places are told again and again: made once for each instruction. */
+  readonly #places = new Map<Executable, EventPlace[]>();
   /** True when a reference was given back since leaks were last looked for. */
   releasedSome = false;
 
@@ -278,13 +280,22 @@ export class Kernel implements MemoryHost {
     if (executable === undefined) return null;
     const behind = this.atCall || this.current?.frames.at(-1) !== frame;
     const insn = behind && frame.pc > 0 ? frame.pc - 1 : frame.pc;
-    return {
+    let places = this.#places.get(executable);
+    if (places === undefined) {
+      places = [];
+      this.#places.set(executable, places);
+    }
+    const known = places[insn];
+    if (known !== undefined) return known;
+    const place = {
       programId: frame.program,
       program: executable.name,
       functionName: functionAt(executable, insn),
       insn,
       line: lineAt(executable, insn),
     };
+    places[insn] = place;
+    return place;
   }
 
   notModelled(what: string): void {

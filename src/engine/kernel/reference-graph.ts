@@ -1,6 +1,5 @@
 import type { NodeId } from "./event-types.ts";
 import type { Kernel } from "./kernel.ts";
-import { timerNode } from "./timers/timer-object.ts";
 
 /** holds: counts in refcnt. user: counts in usercnt too. points: keeps nothing alive. owns: part of its container. */
 export interface ReferenceEdge {
@@ -36,7 +35,7 @@ export function referenceEdges(kernel: Kernel): ReferenceEdge[] {
     for (const [holder] of program.holders) add(holder, `prog:${program.id}`, "holds", labelOf(holder));
   }
   for (const timer of state.timers.values()) {
-    const node = timerNode(timer);
+    const node = timer.node;
     if (timer.mapId >= 0 && !timer.detached) {
       add(`map:${timer.mapId}`, `element:${timer.mapId}:${timer.key}`, "owns", "element");
       add(`element:${timer.mapId}:${timer.key}`, node, "owns", "timer");

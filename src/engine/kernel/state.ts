@@ -147,6 +147,8 @@ export interface LoadedProgram {
 export interface Timer {
   readonly id: TimerId;
   readonly label: string;
+  /** Node of the reference graph. */
+  readonly node: NodeId;
   /** Dense number, reused; names it in the queues. */
   readonly index: number;
   /** Offset of the control block in guest memory; the key of `KernelState.timers`. */

@@ -115,6 +115,13 @@ const timerCancel: HelperImplementation = (kernel, task, frame) => {
     timer.cancelling++;
   }
   dropCallback(kernel, timer);
+  if (kernel.inOneGo && timer.runningOn < 0) {
+    // Nobody can come in between: as the operation would do it.
+    const wasQueued = dequeueTimer(kernel, timer);
+    kernel.emit({ kind: "timer-cancel", timer: timer.id, wasQueued });
+    if (counts) timer.cancelling--;
+    return wasQueued ? 1 : 0;
+  }
   task.frames.push(op("timer-cancel", { control: timer.control, counts, was: 0 }));
   return null;
 };

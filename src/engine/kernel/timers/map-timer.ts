@@ -31,6 +31,7 @@ export function createMapTimer(
   const timer: Timer = {
     id: `t:${map.id}:${key}`,
     label,
+    node: `timer:${map.id}:${key}`,
     index,
     control,
     field: control,

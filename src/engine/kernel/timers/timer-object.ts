@@ -1,7 +1,6 @@
 import { InternalError } from "../../base/errors.ts";
 import { functionAt } from "../../vm/executable.ts";
 import { GUEST_BASE, guestAddress } from "../../vm/memory.ts";
-import type { NodeId } from "../event-types.ts";
 import { type Kernel, negative } from "../kernel.ts";
 import { keyOfValue, valueAround } from "../maps/values.ts";
 import { hold, release, usercnt } from "../references.ts";
@@ -11,8 +10,6 @@ import { dequeueWheel, enqueueWheel, forwardWheel } from "./wheel.ts";
 
 /** Bytes of a control block (Linux 6.18: 144). */
 const CONTROL_BYTES = 144;
-
-export const timerNode = (timer: Timer): NodeId => `timer:${timer.mapId}:${timer.key}`;
 
 /**
  * The timer that a `struct bpf_timer` points to; null when it is zero. A pointer that leads to no timer (a program that no verifier
@@ -83,6 +80,7 @@ export function initTimer(
   const timer: Timer = {
     id: `t:${map?.id ?? "-"}:${key}`,
     label,
+    node: `timer:${map?.id ?? -1}:${key}`,
     index,
     control,
     field,
@@ -116,10 +114,10 @@ export function refuseWithoutUser(kernel: Kernel, map: BpfMap | null): number {
 export function setCallback(kernel: Kernel, timer: Timer, programId: number, entry: number): void {
   const name = functionAt(kernel.executable(programId), entry);
   if (kernel.policy.holdsProgram && timer.holds !== programId) {
-    hold(kernel, { kind: "prog", id: programId }, timerNode(timer));
+    hold(kernel, { kind: "prog", id: programId }, timer.node);
     const before = timer.holds;
     timer.holds = programId;
-    if (before !== null) release(kernel, null, { kind: "prog", id: before }, timerNode(timer));
+    if (before !== null) release(kernel, null, { kind: "prog", id: before }, timer.node);
   }
   timer.callback = { program: programId, entry, name };
   kernel.emit({ kind: "timer-callback-set", timer: timer.id, prog: programId, functionName: name });
@@ -131,7 +129,7 @@ export function dropCallback(kernel: Kernel, timer: Timer): void {
   if (timer.holds === null) return;
   const program = timer.holds;
   timer.holds = null;
-  release(kernel, null, { kind: "prog", id: program }, timerNode(timer));
+  release(kernel, null, { kind: "prog", id: program }, timer.node);
 }
 
 const cpuOf = (kernel: Kernel, id: number): Cpu => {
