@@ -107,10 +107,9 @@ export function takeReplacement(kernel: Kernel, map: BpfMap, table: HashStorage,
   return element;
 }
 
-/** Puts an element into its bucket; its key must be written. */
-export function linkElement(kernel: Kernel, map: BpfMap, table: HashStorage, element: number): void {
-  const { view, bytes } = kernel.memory;
-  const hash = hashKey(bytes, element + table.keyOffset, map.keySize);
+/** Puts an element into its bucket; its key must be written, and `hash` be the key's. */
+export function linkElement(kernel: Kernel, table: HashStorage, element: number, hash: number): void {
+  const { view } = kernel.memory;
   const head = table.buckets + 4 * (hash & table.mask);
   view.setInt32(element + HASH, hash, true);
   view.setUint32(element + NEXT, view.getUint32(head, true), true);
@@ -124,6 +123,10 @@ export function linkElement(kernel: Kernel, map: BpfMap, table: HashStorage, ele
   else table.oldest = element;
   table.newest = element;
 }
+
+/** The hash of an element's key, as it was when the element was put into its bucket. */
+export const hashOfElement = (kernel: Kernel, element: number): number =>
+  kernel.memory.view.getInt32(element + HASH, true);
 
 /** Takes an element out of its bucket (and the LRU list); its memory stays as it is. False when it is not there. */
 export function unlinkElement(kernel: Kernel, table: HashStorage, element: number): boolean {

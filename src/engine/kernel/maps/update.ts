@@ -1,10 +1,20 @@
 import type { Errno } from "../../abi/errno.ts";
+import { hashKey } from "../../abi/hash-table.ts";
 import { BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST, MAP_TYPES } from "../../abi/types.ts";
 import { type Kernel, negative } from "../kernel.ts";
 import type { BpfMap, HashStorage, OpFrame, Task, Timer } from "../state.ts";
 import { callRcu, finish, op } from "../tasks.ts";
 import { timerAtField } from "../timers/timer-object.ts";
-import { chooseVictim, findElement, linkElement, round8, takeElement, takeReplacement, unlinkElement } from "./hash.ts";
+import {
+  chooseVictim,
+  findElement,
+  hashOfElement,
+  linkElement,
+  round8,
+  takeElement,
+  takeReplacement,
+  unlinkElement,
+} from "./hash.ts";
 import { cpuStride, isPerCpu, keyOfValue, lookupValue, writeValue } from "./values.ts";
 
 /** One update or delete, as its arguments came: bytes in guest memory (from programs) or of their own (from user space). */
@@ -189,7 +199,7 @@ function insert(
   const element = takeElement(kernel, map, table);
   if (element === "E2BIG" && table.lru) return evict(kernel, task, map, table, key, value, flags, by);
   if (typeof element === "string") return negative(element);
-  fill(kernel, map, table, element, key, value, by);
+  fill(kernel, map, table, element, key, value, by, hashKey(key.bytes, key.at, map.keySize));
   tellUpdate(kernel, map, element + table.valueOffset, by, true);
   return 0;
 }
@@ -202,12 +212,13 @@ function fill(
   key: Source,
   value: Source,
   by: Writer,
+  hash: number,
 ): void {
   const target = kernel.memory.bytes;
   const at = element + table.keyOffset;
   for (let i = 0; i < map.keySize; i++) target[at + i] = key.bytes[key.at + i] as number;
   writeCopies(kernel, map, element + table.valueOffset, value, by, true);
-  linkElement(kernel, map, table, element);
+  linkElement(kernel, table, element, hash);
 }
 
 /** Makes room in a full LRU map: the victim leaves, its timer is dropped, then the update goes on. */
@@ -267,7 +278,7 @@ function replace(
     const timer = timerOfValue(kernel, map, valueAt);
     const work = timer === null ? null : kernel.policy.onDrop(kernel, task, timer, "update");
     if (work === null) {
-      fill(kernel, map, table, old, key, value, by);
+      fill(kernel, map, table, old, key, value, by, hashOfElement(kernel, old));
       tellUpdate(kernel, map, valueAt, by, false);
       return 0;
     }
@@ -276,7 +287,7 @@ function replace(
     return null;
   }
   unlinkElement(kernel, table, old);
-  fill(kernel, map, table, fresh, key, value, by);
+  fill(kernel, map, table, fresh, key, value, by, hashOfElement(kernel, old));
   tellUpdate(kernel, map, fresh + table.valueOffset, by, false);
   return dropThen(kernel, task, map, oldValue, table.lru ? "free" : "spare");
 }

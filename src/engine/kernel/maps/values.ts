@@ -141,7 +141,7 @@ export function writeValue(
 ): void {
   const target = kernel.memory.bytes;
   if (!map.special.valid || map.special.fields.length === 0) {
-    if (source === target) target.copyWithin(valueAt, sourceAt, sourceAt + map.valueSize);
+    if (source === target && map.valueSize > 64) target.copyWithin(valueAt, sourceAt, sourceAt + map.valueSize);
     else for (let i = 0; i < map.valueSize; i++) target[valueAt + i] = source[sourceAt + i] as number;
     return;
   }

@@ -44,8 +44,9 @@ export interface CompiledProgram {
   readonly interpreted: readonly number[];
   /** Functions that jump by table, since their graph is irreducible. */
   readonly dispatched: readonly number[];
-  /** As {@link JitInfo} gave it. */
+  /** As {@link JitInfo} gave them. */
   readonly frameStride: number;
+  readonly watched: boolean;
 }
 
 /** V8 refuses a function body beyond this many bytes; a safe distance is kept. */
@@ -97,7 +98,7 @@ export function compileProgram(program: Executable, info: JitInfo): CompiledProg
     ...finders.map(() => TYPE.finder),
   ];
   const bytes = moduleBytes(types, entries, spill + 1 + starts.length, bodies);
-  return { bytes, entries, interpreted, dispatched, frameStride: info.frameStride };
+  return { bytes, entries, interpreted, dispatched, frameStride: info.frameStride, watched: info.watched };
 }
 
 /** The program itself, and every function that it takes the address of. */

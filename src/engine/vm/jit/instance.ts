@@ -23,6 +23,7 @@ export class JitInstance {
   readonly #exports: WasmExports;
   readonly #halt: Halt;
   readonly #stride: number;
+  readonly #watched: boolean;
   #buffer: ArrayBuffer;
   #words: Int32Array;
 
@@ -40,6 +41,7 @@ export class JitInstance {
     this.#linear = linear;
     this.#halt = new Halt(program);
     this.#stride = compiled.frameStride;
+    this.#watched = compiled.watched;
     this.#buffer = linear.buffer();
     this.#words = new Int32Array(this.#buffer, 0, 256);
     this.#exports = wasm.instantiate(compiled.bytes, linear, this.#functions());
@@ -172,6 +174,7 @@ export class JitInstance {
   }
 
   #tell(): void {
+    if (!this.#watched) return;
     this.#area[TELL_AT / 4] = this.#host.tells() ? 1 : 0;
   }
 
