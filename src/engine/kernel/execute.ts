@@ -68,6 +68,8 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
         return Math.max(1, used);
     }
     if (kernel.state.oops !== null || kernel.unsupported !== null) break;
+    // A call may have armed a timer or started a worker that is due before the next instruction.
+    if (cost > 0 && (reason === HELPER || reason === KFUNC)) break;
     const next = task.frames.at(-1);
     if (next === undefined || next.kind !== "vm") break;
     frame = next;
