@@ -14,6 +14,8 @@
  * Long runs go in slices: `start` a task, then `run(task, fuel)` until it says "done". The explorer and the stepper use
  * `choices()` and `step(choice)` instead: one atomic step of one task at a time.
  */
+
+export { auditKernel } from "./audit.ts";
 export type { Syscall, SyscallName } from "./calls.ts";
 export type { EventPlace, KernelEvent, KernelEventBody, NodeId, Oops, TimerId } from "./event-types.ts";
 export { fingerprint } from "./fingerprint.ts";

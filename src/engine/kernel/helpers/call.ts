@@ -13,7 +13,7 @@ import { TAIL_CALL } from "./tail-call.ts";
 export function callHelper(kernel: Kernel, task: Task, frame: VmFrame, id: number): void {
   const implementation = HELPERS.get(id);
   if (implementation === undefined) {
-    kernel.notModelled(`helper ${helperById(id)?.name ?? `#${id}`}`);
+    missing(kernel, "helper", helperById(id)?.name, id);
     return;
   }
   run(kernel, task, frame, implementation, id === TAIL_CALL ? null : noteHelper(kernel, frame, id));
@@ -23,10 +23,23 @@ export function callKfunc(kernel: Kernel, task: Task, frame: VmFrame, slot: numb
   const name = kernel.executable(frame.program).kfuncs.get(slot);
   const implementation = name === undefined ? undefined : KFUNCS.get(name);
   if (implementation === undefined) {
-    kernel.notModelled(`kfunc ${name ?? `at ${slot}`}`);
+    missing(kernel, "kfunc", name, slot);
     return;
   }
   run(kernel, task, frame, implementation, noteKfunc(kernel, frame, name as string));
+}
+
+/** What Linux has, and we have not, is said; what Linux has not either is a call into nowhere. */
+function missing(kernel: Kernel, kind: "helper" | "kfunc", name: string | undefined, number: number): void {
+  kernel.atCall = true;
+  if (name !== undefined) kernel.notModelled(`${kind} ${name}`);
+  else
+    kernel.oops({
+      what: "invalid-instruction",
+      message: `call of ${kind} #${number}, which does not exist`,
+      address: null,
+    });
+  kernel.atCall = false;
 }
 
 function run(

@@ -1,3 +1,4 @@
+import { auditKernel } from "../audit.ts";
 import type { Oops } from "../event-types.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { Kernel } from "../kernel.ts";
@@ -45,6 +46,8 @@ export function searchSchedules(kernel: Kernel, preemptions: number, ticks: numb
     affordable.forEach((choice: Choice, i) => {
       if (checkpoint !== null && i > 0) kernel.restore(checkpoint);
       kernel.step(choice, "visible");
+      const problems = auditKernel(kernel);
+      if (problems.length > 0) throw new Error(`after ${path.join(" ")} ${choice.id}: ${problems.join("; ")}`);
       const cost = choice.id !== last && goesOn ? 1 : 0;
       visit(choice.id, left - cost, time - (choice.kind === "time" ? 1 : 0), [...path, choice.id]);
     });
