@@ -180,6 +180,9 @@ class Generator {
     const opcode = wide ? 0xdb : 0xc3;
     if (operation === 0x100) this.#emit(opcode, r, found.base, off, operation);
     else this.#emit(opcode, found.base, r, off, operation);
+    // Linux 6.18 on x86-64 leaves the upper half of r0 as it was where a 32-bit exchange succeeds on a path that its verifier
+    // pruned: it forgets to extend the result there. The RFC says that the result is zero-extended, and so do the engines.
+    if (operation === 0xf1 && !wide && this.#shape.kernel) this.#emit(0xbc, 0, 0, 0, 0);
   }
 
   #condition(off: number): void {
