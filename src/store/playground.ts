@@ -466,8 +466,8 @@ export class Playground {
         this.#edited({ object: { name, bytes }, demo: null });
         this.#buildNow();
       },
-      openSource: (name, program) => {
-        this.#edited({ file: name, program, object: null, demo: null });
+      openSource: (name, program, script) => {
+        this.#edited({ file: name, program, object: null, demo: null, ...(script === undefined ? {} : { script }) });
         this.#buildNow();
       },
       buildAndRun: () => {

@@ -87,8 +87,8 @@ export interface PlaygroundActions {
   changeSettings(settings: Partial<SessionSettings>): void;
   openDemo(id: string): void;
   openObject(name: string, bytes: Uint8Array): void;
-  /** A C or assembly file from the visitor's device takes the program's place. */
-  openSource(name: string, text: string): void;
+  /** A C or assembly file takes the program's place; with a script of its own, or beside the one that is there. */
+  openSource(name: string, text: string, script?: string): void;
   /** Builds at once what is in the editor and runs it from the beginning. */
   buildAndRun(): void;
   cancelBuild(): void;

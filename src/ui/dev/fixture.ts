@@ -659,8 +659,18 @@ export function fixtureStore() {
     changeSettings: (settings) =>
       store.setState((s) => ({ source: { ...s.source, settings: { ...s.source.settings, ...settings } } })),
     openDemo: (demo) => store.setState((s) => ({ source: { ...s.source, demo, dirty: false } })),
-    openSource: (file, program) =>
-      store.setState((s) => ({ source: { ...s.source, file, program, object: null, dirty: true } })),
+    openSource: (file, program, script) =>
+      store.setState((s) => ({
+        source: {
+          ...s.source,
+          file,
+          program,
+          script: script ?? s.source.script,
+          object: null,
+          demo: null,
+          dirty: true,
+        },
+      })),
     openObject: (name, bytes) => store.setState((s) => ({ source: { ...s.source, object: { name, bytes } } })),
     buildAndRun: () => run({ status: "running" }),
     cancelBuild: () => store.setState((s) => ({ build: { ...s.build, phase: "idle", download: null } })),

@@ -5,7 +5,7 @@ import { Empty, MaximiseButton, moveBetweenTabs } from "../controls/Panel.tsx";
 import { useActions, useMediaQuery, usePlayground, useReadState } from "../shell/context.tsx";
 import { formatBytes } from "../text/format.ts";
 import { bandsOf } from "../verify/bands.ts";
-import { assemblyOf } from "./assembly.ts";
+import { assemblyOf, isAssembly } from "./assembly.ts";
 import { FILE_LABELS, type LineMarks, programMarks, runningLines, scriptMarks, withBands } from "./marks.ts";
 import { type ObjectNames, objectNames, sameNames } from "./object-names.ts";
 import { PlainEditor } from "./PlainEditor.tsx";
@@ -21,7 +21,7 @@ const FILES: readonly FileId[] = ["program", "script", "assembly"];
 /** Language of a tab; the program's own file may be C or assembly. */
 function languageOf(file: FileId, name: string): LanguageName {
   if (file === "script") return "bpf-script";
-  return file === "assembly" || /\.s$/i.test(name) ? "bpf-asm" : "bpf-c";
+  return file === "assembly" || isAssembly(name) ? "bpf-asm" : "bpf-c";
 }
 const NO_MARKS: LineMarks = { gutter: new Map(), tint: new Map(), after: new Map() };
 

@@ -294,3 +294,47 @@ const RUN_OPTIONS: readonly Completion[] = [
   { label: "repeat=N", kind: "snippet", insert: "repeat=${1:10}", detail: "so many times", doc: "" },
   { label: 'data="text"', kind: "snippet", insert: 'data="${1:text}"', detail: "bytes of the packet", doc: "" },
 ];
+
+const INSTRUCTIONS: readonly (readonly [string, string])[] = [
+  ["${1:r1} = ${2:r2}", "move; w1 for 32 bits"],
+  ["${1:r1} = *(${2:u32} *)(${3:r2} + ${4:0})", "load"],
+  ["*(${1:u32} *)(${2:r10} - ${3:4}) = ${4:r1}", "store"],
+  ["lock *(${1:u64} *)(${2:r1} + ${3:0}) += ${4:r2}", "add atomically"],
+  ["r2 = atomic_fetch_add((${1:u64} *)(${2:r1} + ${3:0}), r2)", "add atomically, with the old value"],
+  ["${1:r1} = ${2:NAME} ll", "address of a map, a variable or a function"],
+  ["if ${1:r0} == ${2:0} goto ${3:out}", "branch"],
+  ["goto ${1:out}", "jump"],
+  ["call ${1:bpf_map_lookup_elem}", "call a helper or a function"],
+  ["exit", "return r0"],
+  ["map ${1:hmap} { type: hash; key: u32; value: ${2:struct elem}; max_entries: ${3:16} }", "declare a map"],
+  ["struct ${1:elem} {\n    u64 ${2:counter};\n    struct bpf_timer timer;\n};", "declare a struct"],
+  ['SEC("${1:xdp}")\nint ${2:prog}(struct xdp_md *ctx):\n    r0 = 2\n    exit', "a program"],
+  ["static int ${1:cb}(void *map, u32 *key, struct ${2:elem} *value):\n    r0 = 0\n    exit", "a timer callback"],
+  ['license "GPL"', "the licence"],
+];
+
+/** What could stand at the end of a line of assembly. */
+export function completionsForAssembly(source: string, before: string): readonly Completion[] {
+  if (/\/\/|^\s*;|"[^"]*$/.test(before))
+    return SEC_NAME.test(before) ? SECTIONS.map(([n, c]) => plain(n, "constant", c)) : [];
+  if (/\bcall\s+\w*$/.test(before))
+    return HELPER_DOCS.filter(
+      (d) => d.dialect === null || d.dialect === (/\bdialect\s+rfc\b/.test(source) ? "rfc" : "linux"),
+    ).map((d) => plain(d.name, "function", d.prototype, d.summary));
+  if (/\btype:\s*\w*$/.test(before)) return MAP_TYPES.map((t) => plain(t.toLowerCase(), "constant", "map type"));
+  if (/\bgotol?\s+\w*$/.test(before))
+    return [...source.matchAll(/^\s*(\w+):/gm)].map((m) => plain(m[1] ?? "", "variable", "label"));
+  if (/^\s*\w*$/.test(before))
+    return INSTRUCTIONS.map(
+      ([text, detail]): Completion => ({
+        label: withoutPlaceholders(text).split("\n")[0] ?? "",
+        kind: "snippet",
+        insert: text,
+        detail,
+        doc: "",
+      }),
+    );
+  return [];
+}
+
+const SEC_NAME = /SEC\("[^"]*$/;

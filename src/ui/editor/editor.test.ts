@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { BuildReport } from "../../protocol/engine-types.ts";
 import { PROGRAM, REPORT, SNAPSHOT, STATE } from "../dev/fixture.ts";
 import { fileOfPanel, panelOf, panelsOf } from "../narrow/panels.ts";
-import { assemblyOf } from "./assembly.ts";
-import { completionsForC, completionsForScript, structMembers } from "./completions.ts";
+import { assemblyOf, isAssembly } from "./assembly.ts";
+import { completionsForAssembly, completionsForC, completionsForScript, structMembers } from "./completions.ts";
 import { hoverText } from "./hover.ts";
 import { programMarks, runningLines, scriptMarks } from "./marks.ts";
 import { objectNames, sameNames } from "./object-names.ts";
@@ -122,7 +122,7 @@ describe("names and tokens", () => {
 describe("assembly tab", () => {
   it("lists every program with its functions and knows the instruction of each line", () => {
     const { text, lines } = assemblyOf(REPORT);
-    expect(text).toContain('; arm, SEC("xdp")');
+    expect(text).toContain('// arm, SEC("xdp")');
     expect(text).toContain("timer_cb:");
     expect(text.split("\n")).toHaveLength(lines.length);
     const at = lines.findIndex((l) => l?.insn === 16);
@@ -184,5 +184,30 @@ describe("narrow panels", () => {
     expect(panelOf("time", {}, "program")).toBe("axis");
     for (const view of ["write", "verify", "time"] as const)
       expect(panelsOf(view).some((p) => fileOfPanel(p.id) === "program")).toBe(true);
+  });
+});
+
+describe("assembly as a language", () => {
+  const source =
+    'map hmap { type: hash; key: u32; value: u32; max_entries: 1 }\n\nSEC("xdp")\nint prog(struct xdp_md *ctx):\n    r1 = hmap ll   // the map\n    call bpf_timer_init\nout:\n    exit\n';
+
+  it("knows maps and functions by their declarations, and comments by their signs", () => {
+    const names = objectNames(source, null);
+    expect([...names.maps]).toEqual(["hmap"]);
+    expect([...names.programs]).toEqual(["prog"]);
+    const classes = highlight("bpf-asm", source, names).flat();
+    expect(classes.find((s) => s.text === "// the map")?.cls).toBe("com");
+    expect(classes.find((s) => s.text === "bpf_timer_init")?.cls).toBe("timer");
+    expect(classes.find((s) => s.text === "exit")?.cls).toBe("kw");
+    expect(isAssembly("a.bpf.s") && isAssembly("A.ASM") && !isAssembly("a.c")).toBe(true);
+  });
+
+  it("completes instructions, helpers behind call and labels behind goto", () => {
+    const labels = (before: string) => completionsForAssembly(source, before).map((c) => c.label);
+    expect(labels("    ")).toContain("exit");
+    expect(labels("    call bpf_t")).toContain("bpf_timer_set_callback");
+    expect(labels("    goto ")).toEqual(["out"]);
+    expect(labels("map m { type: ")).toContain("hash");
+    expect(labels("    // ca")).toEqual([]);
   });
 });

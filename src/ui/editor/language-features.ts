@@ -1,5 +1,5 @@
 import type { PlaygroundState } from "../../store/types.ts";
-import { type Completion, completionsForC, completionsForScript } from "./completions.ts";
+import { type Completion, completionsForAssembly, completionsForC, completionsForScript } from "./completions.ts";
 import { dialectOf, helperDoc, parametersOf } from "./helper-docs.ts";
 import { hoverText } from "./hover.ts";
 import { monaco } from "./monaco.ts";
@@ -118,6 +118,19 @@ export function registerLanguageFeatures(read: () => PlaygroundState, inspect: (
       provideCompletionItems(model, position) {
         const before = lineBefore(model, position);
         return suggestions(model, position, completionsForC(model.getValue(), before, read().build.report));
+      },
+    }),
+    monaco.languages.registerCompletionItemProvider("bpf-asm", {
+      triggerCharacters: [" "],
+      provideCompletionItems(model, position) {
+        return suggestions(model, position, completionsForAssembly(model.getValue(), lineBefore(model, position)));
+      },
+    }),
+    monaco.languages.registerHoverProvider("bpf-asm", {
+      provideHover(model, position) {
+        const word = model.getWordAtPosition(position);
+        const text = word ? hoverText(word.word, read(), 0) : null;
+        return text ? { contents: text.map((value) => ({ value })) } : null;
       },
     }),
     monaco.languages.registerCompletionItemProvider("bpf-script", {

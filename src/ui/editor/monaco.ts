@@ -32,7 +32,9 @@ for (const id of LANGUAGES) {
     comments:
       id === "bpf-c"
         ? { lineComment: "//", blockComment: ["/*", "*/"] }
-        : { lineComment: id === "bpf-asm" ? ";" : "#" },
+        : id === "bpf-asm"
+          ? { lineComment: "//", blockComment: ["/*", "*/"] }
+          : { lineComment: "#" },
     brackets: [
       ["{", "}"],
       ["[", "]"],

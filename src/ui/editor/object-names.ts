@@ -15,9 +15,14 @@ function matches(source: string, pattern: RegExp): string[] {
 
 /** From the build report, and from the text itself for what is not built (yet). */
 export function objectNames(source: string, report: BuildReport | null): ObjectNames {
-  const maps = new Set(matches(source, /\}\s*(\w+)\s+SEC\("\.?maps"\)/g));
+  const maps = new Set([
+    ...matches(source, /\}\s*(\w+)\s+SEC\("\.?maps"\)/g),
+    ...matches(source, /^\s*map\s+(\w+)\s*\{/gm),
+  ]);
   const programs = new Set([
     ...matches(source, /SEC\("[^".][^"]*"\)\s*(?:\w+\s+)+\**(\w+)\s*\(/g),
+    // A function of assembly: its line ends in a colon.
+    ...matches(source, /^(?:static\s+|weak\s+)*\w[\w\s]*?(\w+)\s*\([^()]*\)\s*:\s*$/gm),
     ...matches(source, /bpf_timer_set_callback\([^;]*,\s*&?(\w+)\s*\)/g),
     ...matches(source, /bpf_timer_init\([^;]*,\s*&?(\w+)\s*,\s*\w+\s*\)/g),
   ]);

@@ -23,14 +23,21 @@ const SCRIPT_WORDS = new Set(
     "delete dump push pop create load settle next alloc ringbuf read missing freed pending contains no oops global trace"
   ).split(" "),
 );
-const ASM_WORDS = new Set("call exit goto if ll lock".split(" "));
+const ASM_WORDS = new Set(
+  (
+    "call callx exit goto gotol may_goto if ll lock raw map struct union const static weak extern license dialect " +
+    "u8 u16 u32 u64 s8 s16 s32 s64 int long char void type key value max_entries map_flags inner slots " +
+    "be16 be32 be64 le16 le32 le64 bswap16 bswap32 bswap64"
+  ).split(" "),
+);
 
 const LEXERS: Record<LanguageName, RegExp> = {
   "bpf-c":
     /(?<com>\/\/.*|\/\*.*?(?:\*\/|$))|(?<str>"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|(?<=#\s*include\s*)<[^>]*>)|(?<pp>#\s*\w+)|(?<num>\b(?:0[xX][\da-fA-F]+|\d+(?:\.\d+)?)[uUlL]*\b)|(?<word>[A-Za-z_]\w*)/g,
   "bpf-script":
     /(?<com>#.*)|(?<str>"(?:[^"\\]|\\.)*"?)|(?<num>-?\b(?:0[xX][\da-fA-F]+|\d+)(?:ns|us|ms|s|j)?\b)|(?<word>[A-Za-z_][\w-]*)/g,
-  "bpf-asm": /(?<com>;.*)|(?<str>"[^"]*")|(?<num>\b(?:0x[\da-fA-F]+|\d+)\b)|(?<word>[A-Za-z_]\w*)/g,
+  "bpf-asm":
+    /(?<com>\/\/.*|\/\*.*?(?:\*\/|$)|^\s*;.*|(?:^|(?<=\s))#.*)|(?<str>"(?:[^"\\]|\\.)*"?)|(?<pp>\.[a-z_]\w*)|(?<num>\b(?:0[xX][\da-fA-F]+|\d+)\b)|(?<word>[A-Za-z_]\w*)/g,
 };
 
 function classOf(language: LanguageName, word: string, names: ObjectNames): TokenClass {
@@ -43,7 +50,8 @@ function classOf(language: LanguageName, word: string, names: ObjectNames): Toke
   }
   if (language === "bpf-script") return SCRIPT_WORDS.has(word) ? "kw" : /^E[A-Z0-9]+$/.test(word) ? "pp" : "";
   if (/^[rw]\d+$/.test(word)) return "";
-  return ASM_WORDS.has(word) ? "kw" : /^bpf_timer/.test(word) ? "timer" : "";
+  if (names.timers.has(word) || /^bpf_timer/.test(word)) return "timer";
+  return ASM_WORDS.has(word) ? "kw" : word === "SEC" ? "pp" : "";
 }
 
 /** Tokens of one line; `inComment` carries block comments of C from line to line. */
@@ -72,7 +80,7 @@ export function tokenizeLine(
     let cls: TokenClass = "";
     if (groups["com"] !== undefined) {
       cls = "com";
-      if (language === "bpf-c" && text.startsWith("/*") && !text.endsWith("*/")) open = true;
+      if (text.startsWith("/*") && !text.endsWith("*/")) open = true;
     } else if (groups["str"] !== undefined) cls = "str";
     else if (groups["pp"] !== undefined) cls = "pp";
     else if (groups["num"] !== undefined) cls = "num";

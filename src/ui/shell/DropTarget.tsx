@@ -21,7 +21,7 @@ export function DropTarget() {
       if (!file) return;
       event.preventDefault();
       void file.arrayBuffer().then((buffer) => {
-        if (/\.[cs]$/i.test(file.name)) actions.openSource(file.name, new TextDecoder().decode(buffer));
+        if (/\.(c|s|asm)$/i.test(file.name)) actions.openSource(file.name, new TextDecoder().decode(buffer));
         else if (/\.user$/.test(file.name)) actions.editScript(new TextDecoder().decode(buffer));
         else actions.openObject(file.name, new Uint8Array(buffer));
       });

@@ -5,6 +5,7 @@ import { Picker } from "../controls/Menu.tsx";
 import { moveBetweenTabs } from "../controls/Panel.tsx";
 import { POLICY_HINTS, policyHint } from "../text/policies.ts";
 import { useActions, usePlayground } from "./context.tsx";
+import { TEMPLATES } from "./templates.ts";
 
 export const VIEWS: readonly { readonly id: ViewName; readonly label: string }[] = [
   { id: "write", label: "Write" },
@@ -24,15 +25,22 @@ export function DemoPicker() {
       name="Demo"
       value={title}
       {...(dirty && demo ? { hint: "changed" } : {})}
-      items={demos.map((d) => ({
-        id: d.id,
-        label: d.title,
-        text: d.title,
-        hint: d.summary,
-        group: d.group,
-        checked: d.id === demo,
-      }))}
-      onChoose={(id) => actions.openDemo(id)}
+      items={[
+        ...demos.map((d) => ({
+          id: d.id,
+          label: d.title,
+          text: d.title,
+          hint: d.summary,
+          group: d.group,
+          checked: d.id === demo,
+        })),
+        ...TEMPLATES.map((t) => ({ id: t.id, label: t.label, text: t.label, hint: t.hint, group: "Begin your own" })),
+      ]}
+      onChoose={(id) => {
+        const template = TEMPLATES.find((t) => t.id === id);
+        if (!template) actions.openDemo(id);
+        else actions.openSource(template.file, template.program, template.script);
+      }}
     />
   );
 }
