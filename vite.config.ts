@@ -12,5 +12,6 @@ export default defineConfig({
     include: ["src/**/*.test.ts", "src/**/*.test.tsx", "e2e/kernel/**/*.test.ts"],
     environment: "node",
     testTimeout: 60_000,
+    hookTimeout: 120_000,
   },
 });
