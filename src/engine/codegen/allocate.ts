@@ -30,12 +30,12 @@ export function allocateRegisters(fn: MachineFunction): boolean {
   for (let round = 0; ; round++) {
     if (round >= MAX_ROUNDS) return false;
     const costs = spillCosts(fn, state);
-    const { colour: colours, alias, spilled } = colour(fn, (reg) => costs[reg] as number);
+    const { colour: colours, alias, spilled, degree } = colour(fn, (reg) => costs[reg] as number);
     if (spilled.length === 0) {
       rewrite(fn, colours);
       return true;
     }
-    spill(fn, state, spilled, alias);
+    spill(fn, state, chooseVictims(fn, spilled, alias, costs, degree));
   }
 }
 
@@ -61,6 +61,42 @@ function spillCosts(fn: MachineFunction, state: SpillState): Float64Array {
     else if (kinds[reg] === 1) costs[reg] = (costs[reg] as number) * CONSTANT_FACTOR;
   }
   return costs;
+}
+
+/** Of registers that were joined and found no place, those as costly to keep as this share of the worst go to the stack. */
+const VICTIM_SHARE = 0.5;
+
+/**
+ * The registers to put on the stack, those that share a slot together. A joined register is taken apart again: only its long
+ * parts go, the short ones that work on them stay. A phi goes with what feeds it.
+ */
+function chooseVictims(
+  fn: MachineFunction,
+  spilled: readonly Reg[],
+  alias: (reg: Reg) => Reg,
+  costs: Float64Array,
+  degree: Int32Array,
+): Reg[][] {
+  const groups = new Map<Reg, Reg[]>(spilled.map((reg) => [reg, []]));
+  for (let reg = FIRST_VIRTUAL; reg < degree.length; reg++) groups.get(alias(reg))?.push(reg);
+  const victims: Reg[][] = [];
+  for (const members of groups.values()) {
+    const webs = new Map<Reg, Reg[]>();
+    for (const reg of members) {
+      const lead = fn.webs.get(reg) ?? reg;
+      const web = webs.get(lead);
+      if (web === undefined) webs.set(lead, [reg]);
+      else web.push(reg);
+    }
+    const worth = (web: readonly Reg[]): number => {
+      const cost = web.reduce((sum, reg) => sum + (costs[reg] as number), 0);
+      return web.reduce((sum, reg) => sum + (degree[reg] as number), 0) / Math.max(cost, 1e-6);
+    };
+    const rated = [...webs.values()].map((web) => ({ web, worth: worth(web) }));
+    const most = Math.max(...rated.map((r) => r.worth));
+    for (const { web, worth: w } of rated) if (w >= most * VICTIM_SHARE) victims.push(web);
+  }
+  return victims;
 }
 
 function rewrite(fn: MachineFunction, colours: Int32Array): void {

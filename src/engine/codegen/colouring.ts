@@ -23,6 +23,8 @@ export interface Colouring {
   /** Virtual registers that were joined with another are represented by it. */
   readonly alias: (reg: Reg) => Reg;
   readonly spilled: readonly Reg[];
+  /** How many registers each one interferes with, before any were joined. */
+  readonly degree: Int32Array;
 }
 
 interface Move {
@@ -131,6 +133,7 @@ class Colourer {
   readonly #stack: Reg[] = [];
   readonly #used: Uint8Array;
   #worklistMoves: Move[] = [];
+  #original = new Int32Array(0);
 
   constructor(fn: MachineFunction, costs: (reg: Reg) => number) {
     this.#fn = fn;
@@ -148,6 +151,7 @@ class Colourer {
 
   run(): Colouring {
     this.#build();
+    this.#original = Int32Array.from(this.#degree);
     for (let r = 0; r < FIRST_VIRTUAL; r++) this.#degree[r] = 0x3fff_ffff;
     for (let r = FIRST_VIRTUAL; r < this.#n; r++) if (this.#used[r] === 1) this.#enlist(r);
     // Moves that run most often are joined first.
@@ -471,7 +475,7 @@ class Colourer {
       colour[r] = c;
     }
     for (let r = FIRST_VIRTUAL; r < this.#n; r++) if (this.#where[r] === 5) colour[r] = colour[this.find(r)] as number;
-    return { colour, alias: (r) => this.find(r), spilled };
+    return { colour, alias: (r) => this.find(r), spilled, degree: this.#original };
   }
 
   /** A free colour, best that of a register that it is moved from or to. */

@@ -113,6 +113,8 @@ export interface MachineFunction {
   readonly slots: FrameSlot[];
   /** Virtual registers are FIRST_VIRTUAL .. nextRegister - 1. */
   nextRegister: number;
+  /** Registers that predecessors write for a phi -> the phi's own: on the stack they share a slot. */
+  readonly webs: Map<Reg, Reg>;
   readonly diagnostics: Diagnostic[];
 }
 

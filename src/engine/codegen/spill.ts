@@ -1,5 +1,4 @@
 import {
-  FIRST_VIRTUAL,
   forEachDef,
   forEachUse,
   type MachineFunction,
@@ -41,36 +40,32 @@ function sameConstant(a: MachineInsn, b: MachineInsn): boolean {
   return a.op === "frame" && b.op === "frame" && a.slot === b.slot && a.offset === b.offset;
 }
 
-/** Rewrites the function so that the registers (and those joined with them) live on the stack, or are made anew at each use. */
-export function spill(fn: MachineFunction, state: SpillState, spilled: readonly Reg[], alias: (reg: Reg) => Reg): void {
-  const groups = new Map<Reg, Reg[]>();
-  for (const reg of spilled) groups.set(reg, []);
-  for (let reg = FIRST_VIRTUAL; reg < fn.nextRegister; reg++) groups.get(alias(reg))?.push(reg);
-  const definitions = definitionsOf(fn, groups, alias);
+/** Rewrites the function so that the registers live on the stack, or are made anew at each use. Each group shares a slot. */
+export function spill(fn: MachineFunction, state: SpillState, groups: readonly (readonly Reg[])[]): void {
+  const groupOf = new Map<Reg, number>();
+  groups.forEach((members, i) => {
+    for (const reg of members) groupOf.set(reg, i);
+  });
+  const definitions = definitionsOf(fn, groupOf);
   const sources = new Map<Reg, Source>();
-  for (const [lead, members] of groups) {
-    const source = sourceOf(fn, state, members, definitions.get(lead) ?? []);
+  groups.forEach((members, i) => {
+    const source = sourceOf(fn, state, members, definitions.get(i) ?? []);
     for (const member of members) sources.set(member, source);
-  }
+  });
   for (const block of fn.blocks) new BlockRewriter(fn, state, sources).run(block.insns, block.term);
 }
 
 /** What defines each group, moves within the group aside. */
-function definitionsOf(
-  fn: MachineFunction,
-  groups: ReadonlyMap<Reg, readonly Reg[]>,
-  alias: (reg: Reg) => Reg,
-): Map<Reg, MachineInsn[]> {
-  const found = new Map<Reg, MachineInsn[]>();
+function definitionsOf(fn: MachineFunction, groupOf: ReadonlyMap<Reg, number>): Map<number, MachineInsn[]> {
+  const found = new Map<number, MachineInsn[]>();
   for (const block of fn.blocks) {
     for (const insn of block.insns) {
       forEachDef(insn, (reg) => {
-        if (reg < FIRST_VIRTUAL) return;
-        const lead = alias(reg);
-        if (!groups.has(lead)) return;
-        if (insn.op === "mov" && insn.src >= FIRST_VIRTUAL && alias(insn.src) === lead) return;
-        const list = found.get(lead);
-        if (list === undefined) found.set(lead, [insn]);
+        const group = groupOf.get(reg);
+        if (group === undefined) return;
+        if (insn.op === "mov" && groupOf.get(insn.src) === group) return;
+        const list = found.get(group);
+        if (list === undefined) found.set(group, [insn]);
         else list.push(insn);
       });
     }

@@ -82,10 +82,15 @@ function preparePhis(s: Selector, order: readonly number[]): Incoming {
         s.fail(`values of type ${formatType(insn.type)} are not supported`);
         continue;
       }
-      s.set(insn, ...leaves.map(() => s.newReg()));
+      const own = leaves.map(() => s.newReg());
+      s.set(insn, ...own);
       incoming.set(
         insn.result,
-        leaves.map(() => [s.newReg()]),
+        own.map((reg) => {
+          const fed = s.newReg();
+          s.out.webs.set(fed, reg);
+          return [fed];
+        }),
       );
     }
   }

@@ -17,6 +17,7 @@ import { findDemandedBits, isNarrowable } from "./demanded-bits.ts";
 import { bitsOf, constantBits, findKnownBits, type KnownBits, nativeWidth } from "./known-bits.ts";
 import { leavesOf } from "./leaves.ts";
 import { errorAt, type ModuleContext } from "./module-context.ts";
+import { scheduleBlocks } from "./schedule.ts";
 import { findUses, type Uses } from "./uses.ts";
 
 const S32_MIN = -0x8000_0000n;
@@ -42,6 +43,7 @@ export class Selector {
   /** 64-bit operations that are done in 32 bits. */
   readonly isNarrow: (insn: IrInstruction) => boolean;
   readonly uses: Uses;
+  readonly #blocks: readonly IrBlock[];
   /** Registers of each SSA value that has been computed. */
   readonly values: (readonly Reg[] | undefined)[];
   /** Frame slot of each alloca. */
@@ -63,11 +65,12 @@ export class Selector {
   constructor(context: ModuleContext, fn: IrFunction) {
     this.context = context;
     this.fn = fn;
-    this.out = { name: fn.name, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, diagnostics: [] };
+    this.out = { name: fn.name, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, webs: new Map(), diagnostics: [] };
     const demanded = findDemandedBits(fn);
     this.isNarrow = (insn) => context.cpu.alu32 && isNarrowable(insn, demanded);
     this.bits = findKnownBits(fn, context.cpu.alu32, context.cpu.v4, this.isNarrow);
     this.uses = findUses(fn);
+    this.#blocks = scheduleBlocks(fn, this.uses);
     this.values = new Array(fn.valueCount);
     this.block = this.newBlock();
   }
@@ -411,8 +414,9 @@ export class Selector {
     return dst;
   }
 
+  /** A block of the function, its instructions in the order in which they are selected. */
   irBlock(index: number): IrBlock {
-    return this.fn.blocks[index] as IrBlock;
+    return this.#blocks[index] as IrBlock;
   }
 
   /** Machine block for a jump to an IR block. */
