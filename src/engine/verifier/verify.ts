@@ -2,7 +2,7 @@ import { BPF_F_SLEEPABLE } from "../abi/types.ts";
 import { typeAt } from "../btf/layout.ts";
 import { BPF_PSEUDO_KFUNC_CALL, CALL } from "../isa/opcodes.ts";
 import { calls } from "./calls-half.ts";
-import { checkControlFlow, postOrder } from "./passes/control-flow.ts";
+import { checkControlFlow, flowGraph, postOrder } from "./passes/control-flow.ts";
 import { type DanglingCall, danglingCall } from "./passes/dangling-calls.ts";
 import { type ResolvedMaps, resolveOperands } from "./passes/encoding.ts";
 import { markFastcallPatterns, shrinkFastcallStacks } from "./passes/fastcall.ts";
@@ -85,7 +85,8 @@ class Verification {
     const subprogramOf = new Int32Array(n);
     for (const s of this.subprograms) subprogramOf.fill(s.index, s.start, s.end);
     const maps: ResolvedMaps = { bySlot: new Array(n).fill(null), used: [] };
-    const postOrders = this.subprograms.map((s) => postOrder(program.insns, s.start, s.end));
+    const graph = flowGraph(program.insns);
+    const postOrders = this.subprograms.map((s) => postOrder(graph, s.start, s.end));
     const marks = new Uint8Array(n);
     const facts = Array.from({ length: n }, () => new InsnFacts());
     const insnText = new InsnText(program, maps.bySlot);
@@ -99,7 +100,7 @@ class Verification {
       log: this.log,
       logLevel: options.logLevel,
       insnText,
-      tables: { marks, liveRegs, components, subprogramOf, postOrders },
+      tables: { marks, liveRegs, components, subprogramOf, postOrders, graph },
       mapsBySlot: maps.bySlot,
       sleepable: (program.flags & BPF_F_SLEEPABLE) !== 0,
     });
@@ -112,8 +113,8 @@ class Verification {
     const badFlow = checkControlFlow(program, this.subprograms, subprogramOf, marks);
     if (badFlow) return this.refuse(badFlow);
     if (!calls.checkAttach(walker)) return this.ended();
-    components.set(loopComponents(program.insns));
-    liveRegs.set(liveRegisters(program, postOrders));
+    loopComponents(program.insns, graph, components);
+    liveRegisters(program, graph, postOrders, liveRegs);
     if (detailed) this.printLiveRegisters(insnText, components, liveRegs);
 
     markFastcallPatterns(program, this.subprograms, facts);

@@ -6,7 +6,6 @@ import {
   BPF_JA,
   BPF_JMP,
   BPF_JMP32,
-  BPF_PSEUDO_CALL,
   BPF_PSEUDO_KFUNC_CALL,
   CALL,
   CLASS_MASK,
@@ -31,28 +30,33 @@ export const CALLS_CALLBACK = 8;
 export const ITERATOR_NEXT = 16;
 export const IS_MAY_GOTO = 32;
 
-/** Slots that may follow the one at `at` in its function, fall-through first. */
-export function successors(insns: readonly Instruction[], at: number, out: number[]): number {
-  const insn = insns[at]!;
-  const cls = insn.opcode & CLASS_MASK;
-  if (insn.opcode === LD_IMM64) {
-    out[0] = at + 2;
-    return 1;
+/** Slots that may follow each slot in its function: fall-through (or only) first, then the jump's target; -1: none. */
+export interface FlowGraph {
+  readonly first: Int32Array;
+  readonly second: Int32Array;
+}
+
+/** Jumps were checked to stay inside their functions. */
+export function flowGraph(insns: readonly Instruction[]): FlowGraph {
+  const n = insns.length;
+  const first = new Int32Array(n).fill(-1);
+  const second = new Int32Array(n).fill(-1);
+  for (let at = 0; at < n; at++) {
+    const insn = insns[at]!;
+    const cls = insn.opcode & CLASS_MASK;
+    if (insn.opcode === LD_IMM64) first[at] = at + 2;
+    else if (cls !== BPF_JMP && cls !== BPF_JMP32) first[at] = at + 1;
+    else {
+      const op = insn.opcode & OP_MASK;
+      if (op === BPF_EXIT) continue;
+      if (insn.opcode === JA || insn.opcode === JA32) first[at] = at + 1 + (insn.opcode === JA32 ? insn.imm : insn.off);
+      else {
+        first[at] = at + 1;
+        if (op !== BPF_CALL) second[at] = at + 1 + insn.off;
+      }
+    }
   }
-  if (cls !== BPF_JMP && cls !== BPF_JMP32) {
-    out[0] = at + 1;
-    return 1;
-  }
-  const op = insn.opcode & OP_MASK;
-  if (op === BPF_EXIT) return 0;
-  if (insn.opcode === JA || insn.opcode === JA32) {
-    out[0] = at + 1 + (insn.opcode === JA32 ? insn.imm : insn.off);
-    return 1;
-  }
-  out[0] = at + 1;
-  if (op === BPF_CALL) return 1;
-  out[1] = at + 1 + insn.off;
-  return 2;
+  return { first, second };
 }
 
 /** True for a helper or kfunc call that runs a callback before it returns. */
@@ -80,66 +84,57 @@ export function checkControlFlow(
   const { insns } = program;
   const n = insns.length;
   const seen = new Uint8Array(n);
-  const stack: number[] = [0];
+  const stack = new Int32Array(n);
+  let height = 1;
   seen[0] = 1;
-  const mark = (at: number, bits: number): void => {
-    if (at < n) marks[at] = marks[at]! | bits;
-  };
-  const visit = (at: number): void => {
-    if (at < n && seen[at] === 0) {
-      seen[at] = 1;
-      stack.push(at);
-    }
-  };
   const edges: { from: Subprogram; to: Subprogram }[] = [];
-  while (stack.length > 0) {
-    const at = stack.pop()!;
+  while (height > 0) {
+    const at = stack[--height]!;
     const insn = insns[at]!;
     const cls = insn.opcode & CLASS_MASK;
-    const op = insn.opcode & OP_MASK;
-    const size = insn.opcode === LD_IMM64 ? 2 : 1;
-    const own = subprograms[subprogramOf[at]!]!;
-    const enter = (): void => {
-      const target = at + insn.imm + 1;
-      mark(at, PRUNE_POINT);
-      mark(target, PRUNE_POINT | JUMP_POINT);
-      visit(target);
-      edges.push({ from: own, to: subprograms[subprogramOf[target]!]! });
-    };
-    if (isPseudoFunc(insn)) {
-      mark(at + 2, PRUNE_POINT | JUMP_POINT);
-      enter();
-      visit(at + 2);
-      continue;
+    let fall = at + (insn.opcode === LD_IMM64 ? 2 : 1);
+    let target = -1;
+    if (insn.opcode === LD_IMM64) {
+      if (isPseudoFunc(insn)) {
+        target = at + insn.imm + 1;
+        marks[at] = marks[at]! | PRUNE_POINT;
+        if (fall < n) marks[fall] = marks[fall]! | PRUNE_POINT | JUMP_POINT;
+      }
+    } else if (cls === BPF_JMP || cls === BPF_JMP32) {
+      switch (insn.opcode & OP_MASK) {
+        case BPF_EXIT:
+          continue;
+        case BPF_CALL:
+          markCall(program, at, subprograms[subprogramOf[at]!]!, marks);
+          if (fall < n) marks[fall] = marks[fall]! | PRUNE_POINT | JUMP_POINT;
+          if (isPseudoCall(insn)) {
+            target = at + insn.imm + 1;
+            marks[at] = marks[at]! | PRUNE_POINT;
+          }
+          break;
+        case BPF_JA:
+          target = at + 1 + (cls === BPF_JMP ? insn.off : insn.imm);
+          fall = n;
+          break;
+        default:
+          marks[at] = marks[at]! | PRUNE_POINT;
+          if (insn.opcode === MAY_GOTO && insn.src === 0) marks[at] = marks[at]! | FORCE_CHECKPOINT | IS_MAY_GOTO;
+          target = at + 1 + insn.off;
+      }
     }
-    if (cls !== BPF_JMP && cls !== BPF_JMP32) {
-      visit(at + size);
-      continue;
+    if (target >= 0) {
+      marks[target] = marks[target]! | PRUNE_POINT | JUMP_POINT;
+      const from = subprogramOf[at]!;
+      const to = subprogramOf[target]!;
+      if (from !== to || isPseudoCall(insn)) edges.push({ from: subprograms[from]!, to: subprograms[to]! });
+      if (seen[target] === 0) {
+        seen[target] = 1;
+        stack[height++] = target;
+      }
     }
-    switch (op) {
-      case BPF_EXIT:
-        continue;
-      case BPF_CALL: {
-        markCall(program, at, own, mark);
-        mark(at + 1, PRUNE_POINT | JUMP_POINT);
-        if (isPseudoCall(insn)) enter();
-        visit(at + 1);
-        continue;
-      }
-      case BPF_JA: {
-        const target = at + 1 + (cls === BPF_JMP ? insn.off : insn.imm);
-        mark(target, PRUNE_POINT | JUMP_POINT);
-        visit(target);
-        continue;
-      }
-      default: {
-        mark(at, PRUNE_POINT);
-        if (insn.opcode === MAY_GOTO && insn.src === 0) mark(at, FORCE_CHECKPOINT | IS_MAY_GOTO);
-        const target = at + 1 + insn.off;
-        mark(target, PRUNE_POINT | JUMP_POINT);
-        visit(target);
-        visit(at + 1);
-      }
+    if (fall < n && seen[fall] === 0) {
+      seen[fall] = 1;
+      stack[height++] = fall;
     }
   }
   for (let i = 0; i < n; i++) {
@@ -154,28 +149,21 @@ export function checkControlFlow(
   return null;
 }
 
-function markCall(
-  program: VerifierProgram,
-  at: number,
-  own: Subprogram,
-  mark: (at: number, bits: number) => void,
-): void {
+function markCall(program: VerifierProgram, at: number, own: Subprogram, marks: Uint8Array): void {
   const insn = program.insns[at]!;
   const back = callsBack(program, at);
-  if (back === "async") mark(at, PRUNE_POINT);
-  if (back === "sync") mark(at, CALLS_CALLBACK | FORCE_CHECKPOINT | PRUNE_POINT | JUMP_POINT);
+  if (back === "async") marks[at] = marks[at]! | PRUNE_POINT;
+  if (back === "sync") marks[at] = marks[at]! | CALLS_CALLBACK | FORCE_CHECKPOINT | PRUNE_POINT | JUMP_POINT;
   if (insn.src === BPF_HELPER_CALL) {
     if (calls.helperMightSleep(insn.imm)) own.mightSleep = true;
     if (calls.helperChangesPacket(insn.imm)) own.changesPacketData = true;
   } else if (insn.src === BPF_PSEUDO_KFUNC_CALL) {
     const name = program.kfuncs.get(at);
     if (name === undefined) return;
-    if (calls.isIteratorNext(name)) mark(at, PRUNE_POINT | FORCE_CHECKPOINT | ITERATOR_NEXT);
+    if (calls.isIteratorNext(name)) marks[at] = marks[at]! | PRUNE_POINT | FORCE_CHECKPOINT | ITERATOR_NEXT;
     if (calls.kfuncMightSleep(name)) own.mightSleep = true;
     if (calls.kfuncChangesPacket(name)) own.changesPacketData = true;
     if (name === "bpf_throw") own.mightThrow = true;
-  } else if (insn.src !== BPF_PSEUDO_CALL) {
-    return;
   }
 }
 
@@ -192,28 +180,33 @@ function spreadEffects(edges: readonly { from: Subprogram; to: Subprogram }[]): 
 }
 
 /** Post order of one function: the order in which an explicit-stack search finishes its slots. */
-export function postOrder(insns: readonly Instruction[], start: number, end: number): Int32Array {
-  const order: number[] = [];
+export function postOrder(graph: FlowGraph, start: number, end: number): Int32Array {
+  const { first, second } = graph;
+  const order = new Int32Array(end - start);
+  let count = 0;
   const state = new Uint8Array(end - start);
-  const stack: number[] = [start];
-  const next: number[] = [];
+  const stack = new Int32Array(end - start);
+  let height = 1;
+  stack[0] = start;
   state[0] = 1;
-  while (stack.length > 0) {
-    const top = stack[stack.length - 1]!;
+  while (height > 0) {
+    const top = stack[height - 1]!;
     if (state[top - start] === 2) {
-      order.push(top);
-      stack.pop();
+      order[count++] = top;
+      height--;
       continue;
     }
     state[top - start] = 2;
-    const count = successors(insns, top, next);
-    for (let i = 0; i < count; i++) {
-      const s = next[i]!;
-      if (s >= start && s < end && state[s - start] === 0) {
-        state[s - start] = 1;
-        stack.push(s);
-      }
+    const a = first[top]!;
+    if (a >= start && a < end && state[a - start] === 0) {
+      state[a - start] = 1;
+      stack[height++] = a;
+    }
+    const b = second[top]!;
+    if (b >= start && b < end && state[b - start] === 0) {
+      state[b - start] = 1;
+      stack[height++] = b;
     }
   }
-  return Int32Array.from(order);
+  return order.subarray(0, count);
 }

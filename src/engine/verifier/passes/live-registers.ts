@@ -33,17 +33,18 @@ import {
 } from "../../isa/opcodes.ts";
 import { calls } from "../calls-half.ts";
 import type { VerifierProgram } from "../types.ts";
-import { successors } from "./control-flow.ts";
+import type { FlowGraph } from "./control-flow.ts";
 
 const CALLER_SAVED = 0x3f;
 const EVERYTHING = 0xffff;
+
+const both = (use: number, def: number): number => (use & 0xffff) | (def << 16);
 
 /** Registers that an instruction reads (low half) and writes (high half), as bits. */
 function usesAndDefs(program: VerifierProgram, at: number): number {
   const insn = program.insns[at]!;
   const dst = 1 << insn.dst;
   const src = 1 << insn.src;
-  const both = (use: number, def: number): number => (use & 0xffff) | (def << 16);
   const mode = insn.opcode & MODE_MASK;
   switch (insn.opcode & CLASS_MASK) {
     case BPF_LD:
@@ -100,20 +101,24 @@ function callUses(program: VerifierProgram, insn: Instruction, at: number): numb
 }
 
 /** Registers live before each slot, bits r0..r10: the least solution of backward data flow inside each function. */
-export function liveRegisters(program: VerifierProgram, orders: readonly Int32Array[]): Uint16Array {
+export function liveRegisters(
+  program: VerifierProgram,
+  graph: FlowGraph,
+  orders: readonly Int32Array[],
+  live: Uint16Array,
+): void {
   const { insns } = program;
-  const live = new Uint16Array(insns.length);
+  const { first, second } = graph;
   const effects = new Uint32Array(insns.length);
   for (let i = 0; i < insns.length; i++) effects[i] = insns[i]!.opcode === 0 ? 0 : usesAndDefs(program, i);
-  const next: number[] = [];
   for (const order of orders) {
     for (let changed = true; changed; ) {
       changed = false;
       for (let k = 0; k < order.length; k++) {
         const at = order[k]!;
-        const count = successors(insns, at, next);
-        let out = 0;
-        for (let i = 0; i < count; i++) out |= live[next[i]!] ?? 0;
+        const a = first[at]!;
+        const b = second[at]!;
+        const out = (a < 0 ? 0 : live[a]!) | (b < 0 ? 0 : live[b]!);
         const effect = effects[at]!;
         const before = (out & ~(effect >>> 16)) | (effect & 0xffff);
         if (before !== live[at]) {
@@ -123,61 +128,62 @@ export function liveRegisters(program: VerifierProgram, orders: readonly Int32Ar
       }
     }
   }
-  return live;
 }
 
 /**
  * Number of the loop that a slot belongs to, 0: none. Strongly connected components with two members or an edge to themselves, numbered
  * from 1 as a search from the lowest slot upwards completes them.
  */
-export function loopComponents(insns: readonly Instruction[]): Int32Array {
+export function loopComponents(insns: readonly Instruction[], graph: FlowGraph, component: Int32Array): void {
   const n = insns.length;
-  const component = new Int32Array(n);
+  const { first, second } = graph;
   const order = new Int32Array(n);
   const low = new Int32Array(n);
   const onStack = new Uint8Array(n);
   const progress = new Uint8Array(n);
-  const members: number[] = [];
-  const path: number[] = [];
-  const next: number[] = [];
+  const members = new Int32Array(n);
+  const path = new Int32Array(n);
   let counter = 0;
   let components = 0;
+  let height = 0;
+  let depth = 0;
   for (let root = 0; root < n; root++) {
     if (order[root] !== 0 || insns[root]!.opcode === 0) continue;
-    path.push(root);
-    while (path.length > 0) {
-      const at = path[path.length - 1]!;
+    path[depth++] = root;
+    while (depth > 0) {
+      const at = path[depth - 1]!;
       if (order[at] === 0) {
         order[at] = low[at] = ++counter;
-        members.push(at);
+        members[height++] = at;
         onStack[at] = 1;
       }
-      const count = successors(insns, at, next);
       let descended = false;
-      while (progress[at]! < count) {
-        const s = next[progress[at]!]!;
+      while (progress[at]! < 2) {
+        const s = progress[at] === 0 ? first[at]! : second[at]!;
         progress[at] = progress[at]! + 1;
+        if (s < 0) continue;
         if (order[s] === 0) {
-          path.push(s);
+          path[depth++] = s;
           descended = true;
           break;
         }
-        if (onStack[s]) low[at] = Math.min(low[at]!, order[s]!);
+        if (onStack[s] !== 0 && order[s]! < low[at]!) low[at] = order[s]!;
       }
       if (descended) continue;
-      path.pop();
-      const above = path[path.length - 1];
-      if (above !== undefined) low[above] = Math.min(low[above]!, low[at]!);
+      depth--;
+      if (depth > 0) {
+        const above = path[depth - 1]!;
+        if (low[at]! < low[above]!) low[above] = low[at]!;
+      }
       if (low[at] !== order[at]) continue;
-      const first = members.lastIndexOf(at);
-      const selfEdge = next.slice(0, successors(insns, at, next)).includes(at);
-      const loop = members.length - first > 1 || selfEdge ? ++components : 0;
-      for (let k = first; k < members.length; k++) {
+      let bottom = height - 1;
+      while (members[bottom] !== at) bottom--;
+      const loop = height - bottom > 1 || first[at] === at || second[at] === at ? ++components : 0;
+      for (let k = bottom; k < height; k++) {
         component[members[k]!] = loop;
         onStack[members[k]!] = 0;
       }
-      members.length = first;
+      height = bottom;
     }
   }
-  return component;
 }

@@ -37,6 +37,9 @@ import type { Walker } from "./walker.ts";
 
 const MAX_PACKET_OFFSET = 0xffff;
 
+const reservedFields = (w: Walker): false =>
+  w.reject("EINVAL", "BPF_JMP/JMP32 uses reserved fields", "reserved-fields");
+
 /** A conditional jump or may_goto. Sets `w.insnIdx` to the instruction that follows. */
 export function stepConditional(w: Walker, insn: Instruction): boolean {
   if (insn.opcode === MAY_GOTO) return stepMayGoto(w, insn);
@@ -44,18 +47,17 @@ export function stepConditional(w: Walker, insn: Instruction): boolean {
   const op = insn.opcode & OP_MASK;
   const is32 = (insn.opcode & CLASS_MASK) === BPF_JMP32;
   const fromRegister = (insn.opcode & BPF_X) !== 0;
-  const reservedFields = (): false => w.reject("EINVAL", "BPF_JMP/JMP32 uses reserved fields", "reserved-fields");
   if (!w.checkReadable(dst)) return false;
   let b: Reg;
   let flags = 0;
   const a = w.reg(dst);
   if (fromRegister) {
-    if (imm !== 0) return reservedFields();
+    if (imm !== 0) return reservedFields(w);
     if (!w.checkReadable(src)) return false;
     b = w.reg(src);
     if (b.type === PTR_TO_STACK) flags |= HISTORY_SRC_STACK;
   } else {
-    if (src !== 0) return reservedFields();
+    if (src !== 0) return reservedFields(w);
     b = constReg(imm);
   }
   if (a.type === PTR_TO_STACK) flags |= HISTORY_DST_STACK;
@@ -187,6 +189,10 @@ function applyNullCheck(w: Walker, state: VerifierState, n: number, isNull: bool
   });
 }
 
+/** The packet pointer as it was loaded. */
+const isStart = (reg: Reg): boolean =>
+  reg.type === PTR_TO_PACKET && reg.off === 0 && reg.scalar.isConst && reg.scalar.value === 0 && reg.id === 0;
+
 function comparePackets(
   dst: number,
   src: number,
@@ -196,8 +202,6 @@ function comparePackets(
   here: VerifierState,
   other: VerifierState,
 ): void {
-  const isStart = (reg: Reg): boolean =>
-    reg.type === PTR_TO_PACKET && reg.off === 0 && reg.scalar.isConst && reg.scalar.value === 0 && reg.id === 0;
   const left =
     (a.type === PTR_TO_PACKET && b.type === PTR_TO_PACKET_END) || (a.type === PTR_TO_PACKET_META && isStart(b));
   const right =

@@ -25,26 +25,28 @@ import type { Walker } from "./walker.ts";
 
 const MAX_VARIABLE_OFFSET = 2 ** 29;
 
+const prohibited = (w: Walker, dst: number, message: string): false =>
+  w.reject("EACCES", `R${dst} ${message}`, "pointer-arithmetic", dst);
+const refuse = (w: Walker, message: string): false => w.reject("EINVAL", message, "pointer-offset");
+
 /** `pointer op scalar`; with `reversed` the scalar is the destination. */
 export function addToPointer(w: Walker, insn: Instruction, pointer: Reg, offset: Reg, reversed: boolean): boolean {
   const { dst } = insn;
   const op = insn.opcode & OP_MASK;
-  const operator = ALU_OPERATORS[op >> 4]!;
-  const type = typeName(pointer);
   const os = offset.scalar;
   const known = os.isConst;
-  const prohibited = (message: string): false => w.reject("EACCES", `R${dst} ${message}`, "pointer-arithmetic", dst);
 
   if (contradictory(offset)) {
     w.setReg(dst, REG_UNKNOWN);
     return true;
   }
   if ((insn.opcode & CLASS_MASK) !== BPF_ALU64) {
-    if (op !== BPF_SUB) return prohibited("32-bit pointer arithmetic prohibited");
+    if (op !== BPF_SUB) return prohibited(w, dst, "32-bit pointer arithmetic prohibited");
     w.setReg(dst, REG_UNKNOWN);
     return true;
   }
-  if (pointer.mayBeNull) return prohibited(`pointer arithmetic on ${type} prohibited, null-check it first`);
+  if (pointer.mayBeNull)
+    return prohibited(w, dst, `pointer arithmetic on ${typeName(pointer)} prohibited, null-check it first`);
   switch (pointer.type) {
     case PTR_TO_CTX:
     case PTR_TO_MAP_VALUE:
@@ -61,28 +63,28 @@ export function addToPointer(w: Walker, insn: Instruction, pointer: Reg, offset:
       break;
     case PTR_TO_FLOW_KEYS:
       if (known) break;
-      return prohibited(`pointer arithmetic on ${type} prohibited`);
+      return prohibited(w, dst, `pointer arithmetic on ${typeName(pointer)} prohibited`);
     case CONST_PTR_TO_MAP:
       if (known && os.value === 0 && op === BPF_ADD) break;
-      return prohibited(`pointer arithmetic on ${type} prohibited`);
+      return prohibited(w, dst, `pointer arithmetic on ${typeName(pointer)} prohibited`);
     default:
-      return prohibited(`pointer arithmetic on ${type} prohibited`);
+      return prohibited(w, dst, `pointer arithmetic on ${typeName(pointer)} prohibited`);
   }
-  if (!isSane(w, offset, type, true) || !isSane(w, pointer, type, false)) return false;
+  if (!isSane(w, offset, pointer, true) || !isSane(w, pointer, pointer, false)) return false;
 
   switch (op) {
     case BPF_ADD:
       break;
     case BPF_SUB:
-      if (reversed) return prohibited("tried to subtract pointer from scalar");
-      if (pointer.type === PTR_TO_STACK) return prohibited("subtraction from stack pointer prohibited");
+      if (reversed) return prohibited(w, dst, "tried to subtract pointer from scalar");
+      if (pointer.type === PTR_TO_STACK) return prohibited(w, dst, "subtraction from stack pointer prohibited");
       break;
     case BPF_AND:
     case BPF_OR:
     case BPF_XOR:
-      return prohibited(`bitwise operator ${operator} on pointer prohibited`);
+      return prohibited(w, dst, `bitwise operator ${ALU_OPERATORS[op >> 4]} on pointer prohibited`);
     default:
-      return prohibited(`pointer arithmetic with ${operator} operator prohibited`);
+      return prohibited(w, dst, `pointer arithmetic with ${ALU_OPERATORS[op >> 4]} operator prohibited`);
   }
 
   const result = pointer.copy();
@@ -105,7 +107,7 @@ export function addToPointer(w: Walker, insn: Instruction, pointer: Reg, offset:
       if (!subtract || os.sminHi < 0) result.range = 0;
     }
   }
-  if (!isSane(w, result, type, false)) return false;
+  if (!isSane(w, result, pointer, false)) return false;
   w.setReg(dst, checkInvariants(w, result, "alu"));
   return true;
 }
@@ -117,20 +119,19 @@ function contradictory(reg: Reg): boolean {
 }
 
 /** Offsets stay below 2^29 in size, so that sums of them cannot overflow unseen. */
-function isSane(w: Walker, reg: Reg, type: string, isScalar: boolean): boolean {
+function isSane(w: Walker, reg: Reg, pointer: Reg, isScalar: boolean): boolean {
   const s = reg.scalar;
-  const refuse = (message: string): false => w.reject("EINVAL", message, "pointer-offset");
   if (s.isConst) {
     const value = s.value;
     if (value >= MAX_VARIABLE_OFFSET || value <= -MAX_VARIABLE_OFFSET)
-      return refuse(`math between ${type} pointer and ${BigInt.asIntN(64, s.bigValue)} is not allowed`);
+      return refuse(w, `math between ${typeName(pointer)} pointer and ${BigInt.asIntN(64, s.bigValue)} is not allowed`);
   }
   if (!isScalar && (reg.off >= MAX_VARIABLE_OFFSET || reg.off <= -MAX_VARIABLE_OFFSET))
-    return refuse(`${type} pointer offset ${reg.off} is not allowed`);
+    return refuse(w, `${typeName(pointer)} pointer offset ${reg.off} is not allowed`);
   if (s.sminIsLowest)
-    return refuse(`math between ${type} pointer and register with unbounded min value is not allowed`);
+    return refuse(w, `math between ${typeName(pointer)} pointer and register with unbounded min value is not allowed`);
   const smin = s.smin;
   if (smin >= MAX_VARIABLE_OFFSET || smin <= -MAX_VARIABLE_OFFSET)
-    return refuse(`value ${s.bigSmin} makes ${type} pointer be out of bounds`);
+    return refuse(w, `value ${s.bigSmin} makes ${typeName(pointer)} pointer be out of bounds`);
   return true;
 }

@@ -158,16 +158,21 @@ function walkBack(w: Walker, start: VerifierState): boolean {
   let last = state.insnIdx;
   let next = -1;
   let skipFirst = true;
+  const quick = !w.detailed;
   for (;;) {
     if (w.detailed)
       w.detail(`mark_precise: frame${wanted.frame}: last_idx ${last} first_idx ${first} subseq_idx ${next} `);
     if (last < 0) return enterGlobal(w, state);
     const history = state.history;
+    const { firstInsn } = state;
     let left = history.length;
+    let top = left > 0 ? history[left - 1]! : null;
     for (let i = last; ; ) {
+      const entry = top !== null && top.insn === i ? top : null;
       if (skipFirst) skipFirst = false;
-      else {
-        const entry = left > 0 && history[left - 1]!.insn === i ? history[left - 1]! : null;
+      else if (quick && (entry === null || entry.linked === null) && isUnaffected(w, i)) {
+        // Neither the log nor what is wanted changes.
+      } else {
         const outcome = stepBack(w, i, next, entry);
         if (outcome === "give-up") {
           forceAll(w, start);
@@ -175,13 +180,14 @@ function walkBack(w: Walker, start: VerifierState): boolean {
           return true;
         }
         if (outcome === "bug") return false;
+        if (wanted.empty) return true;
       }
-      if (wanted.empty) return true;
       next = i;
-      if (i === state.firstInsn && (left === 0 || (left === 1 && history[0]!.insn === i))) break;
-      if (left > 0 && history[left - 1]!.insn === i) {
-        i = history[left - 1]!.from;
+      if (i === firstInsn && (left === 0 || (left === 1 && entry !== null))) break;
+      if (entry !== null) {
+        i = entry.from;
         left--;
+        top = left > 0 ? history[left - 1]! : null;
       } else i--;
       if (i < 0 || i >= w.insns.length) {
         // The entry of a path that has no kept state: nothing further is known of it.
@@ -202,6 +208,28 @@ function walkBack(w: Walker, start: VerifierState): boolean {
     wanted.reset();
   }
   return true;
+}
+
+/** Going back over the instruction changes nothing, whatever its history says. */
+function isUnaffected(w: Walker, i: number): boolean {
+  const insn = w.insns[i]!;
+  const { opcode } = insn;
+  switch (opcode & CLASS_MASK) {
+    case BPF_ALU:
+    case BPF_ALU64:
+      if ((wanted.regs[wanted.frame]! & (1 << insn.dst)) === 0) return true;
+      return (opcode & BPF_X) === 0 && (opcode & OP_MASK) !== BPF_MOV;
+    case BPF_LD:
+    case BPF_LDX:
+      return (wanted.regs[wanted.frame]! & (1 << insn.dst)) === 0;
+    case BPF_JMP:
+    case BPF_JMP32: {
+      const op = opcode & OP_MASK;
+      return op !== BPF_CALL && op !== BPF_EXIT && (opcode & BPF_X) === 0;
+    }
+    default:
+      return false;
+  }
 }
 
 /** Marks what is wanted in a kept state, and wants no longer what is no scalar or was marked before. */

@@ -1,22 +1,35 @@
-import type { Instruction } from "../../isa/instruction.ts";
-import { CALLS_CALLBACK, PRUNE_POINT, successors } from "../passes/control-flow.ts";
+import { CALLS_CALLBACK, PRUNE_POINT } from "../passes/control-flow.ts";
 import type { Subprogram, VerifierState } from "../state.ts";
 import type { Walker } from "./walker.ts";
 
-/** Slots of one frame at one instruction, as masks of 64 bits in two words. */
-interface Masks {
+/** Arrays by instruction of the function, each two words of slots (0..31, 32..63). */
+class FrameMasks {
+  /** 1: something was ever noted at the instruction. */
+  readonly used: Uint8Array;
   /** Read on some walk. */
-  readLo: number;
-  readHi: number;
+  readonly readLo: Int32Array;
+  readonly readHi: Int32Array;
   /** Overwritten whole on every walk. */
-  writeLo: number;
-  writeHi: number;
+  readonly writeLo: Int32Array;
+  readonly writeHi: Int32Array;
   /** Read later before they are overwritten. */
-  liveLo: number;
-  liveHi: number;
+  readonly liveLo: Int32Array;
+  readonly liveHi: Int32Array;
   /** Overwritten on every way from here to the function's end. */
-  writtenLo: number;
-  writtenHi: number;
+  readonly writtenLo: Int32Array;
+  readonly writtenHi: Int32Array;
+
+  constructor(length: number) {
+    this.used = new Uint8Array(length);
+    this.readLo = new Int32Array(length);
+    this.readHi = new Int32Array(length);
+    this.writeLo = new Int32Array(length);
+    this.writeHi = new Int32Array(length);
+    this.liveLo = new Int32Array(length);
+    this.liveHi = new Int32Array(length);
+    this.writtenLo = new Int32Array(length);
+    this.writtenHi = new Int32Array(length);
+  }
 }
 
 /** What one chain of calls does with the stack. */
@@ -24,29 +37,18 @@ interface Instance {
   readonly name: string;
   readonly callsites: readonly number[];
   readonly subprogram: Subprogram;
-  /** By frame: masks by slot of the program, relative to the function's start. */
-  readonly frames: (Masks[] | null)[];
+  /** By frame; null where nothing was noted. */
+  readonly frames: (FrameMasks | null)[];
+  /** Some frame has masks. */
+  any: boolean;
   readonly writeSeen: Uint8Array;
   updated: boolean;
   writeDropped: boolean;
 }
 
-const newMasks = (): Masks => ({
-  readLo: 0,
-  readHi: 0,
-  writeLo: 0,
-  writeHi: 0,
-  liveLo: 0,
-  liveHi: 0,
-  writtenLo: 0,
-  writtenHi: 0,
-});
-const NO_MASKS: Masks = newMasks();
-
 /** Which stack slots are still read, by backward data flow over what the walk has seen so far. */
 export class StackLiveness {
   private readonly w: Walker;
-  private readonly insns: readonly Instruction[];
   private instances = new Map<string, Instance>();
   /** Instance of the state walked last; kept while calls and returns do not change it. */
   private current: Instance | null = null;
@@ -56,7 +58,6 @@ export class StackLiveness {
 
   constructor(w: Walker) {
     this.w = w;
-    this.insns = w.insns;
   }
 
   /** The innermost frame of the walk has changed. */
@@ -78,7 +79,8 @@ export class StackLiveness {
         name: `(${[...callsites, subprogram.start].join(",")})`,
         callsites,
         subprogram,
-        frames: new Array<Masks[] | null>(frameno + 1).fill(null),
+        frames: new Array<FrameMasks | null>(frameno + 1).fill(null),
+        any: false,
         writeSeen: new Uint8Array(subprogram.end - subprogram.start),
         updated: false,
         writeDropped: false,
@@ -93,17 +95,12 @@ export class StackLiveness {
     return this.current;
   }
 
-  private masksAt(instance: Instance, frameno: number, insn: number): Masks {
-    let list = instance.frames[frameno];
-    if (list === null || list === undefined) {
-      list = [];
-      instance.frames[frameno] = list;
-    }
-    const at = insn - instance.subprogram.start;
-    let masks = list[at];
-    if (masks === undefined) {
-      masks = newMasks();
-      list[at] = masks;
+  private masksOf(instance: Instance, frameno: number): FrameMasks {
+    let masks = instance.frames[frameno] ?? null;
+    if (masks === null) {
+      masks = new FrameMasks(instance.subprogram.end - instance.subprogram.start);
+      instance.frames[frameno] = masks;
+      instance.any = true;
     }
     return masks;
   }
@@ -116,17 +113,15 @@ export class StackLiveness {
   }
 
   private addRead(instance: Instance, frameno: number, insn: number, lo: number, hi: number): void {
-    if ((lo | hi) === 0) {
-      this.masksAt(instance, frameno, insn);
-      return;
-    }
-    const masks = this.masksAt(instance, frameno, insn);
-    const newLo = masks.readLo | lo;
-    const newHi = masks.readHi | hi;
-    if (newLo === masks.readLo && newHi === masks.readHi) return;
-    if ((newLo & ~masks.liveLo) !== 0 || (newHi & ~masks.liveHi) !== 0) instance.updated = true;
-    masks.readLo = newLo;
-    masks.readHi = newHi;
+    const masks = this.masksOf(instance, frameno);
+    const at = insn - instance.subprogram.start;
+    masks.used[at] = 1;
+    const newLo = masks.readLo[at]! | lo;
+    const newHi = masks.readHi[at]! | hi;
+    if (newLo === masks.readLo[at] && newHi === masks.readHi[at]) return;
+    if ((newLo & ~masks.liveLo[at]!) !== 0 || (newHi & ~masks.liveHi[at]!) !== 0) instance.updated = true;
+    masks.readLo[at] = newLo;
+    masks.readHi[at] = newHi;
   }
 
   /** The current instruction overwrites slot `k` of frame `frameno` as a whole. */
@@ -145,24 +140,29 @@ export class StackLiveness {
   private settle(instance: Instance, insn: number): void {
     const at = insn - instance.subprogram.start;
     const seen = instance.writeSeen[at] !== 0;
-    if (!this.anyWritten && seen && instance.frames.every((f) => f === null)) return;
+    if (!this.anyWritten && !instance.any) {
+      instance.writeSeen[at] = 1;
+      return;
+    }
     for (let f = 0; f < instance.frames.length; f++) {
       let lo = this.writtenLo[f]!;
       let hi = this.writtenHi[f]!;
-      const existing = instance.frames[f]?.[at];
-      if (existing === undefined && (lo | hi) === 0) continue;
-      const masks = existing ?? this.masksAt(instance, f, insn);
-      const { writeLo, writeHi } = masks;
+      const existing = instance.frames[f]!;
+      if ((lo | hi) === 0 && (existing === null || existing.used[at] === 0)) continue;
+      const masks = existing ?? this.masksOf(instance, f);
+      masks.used[at] = 1;
+      const writeLo = masks.writeLo[at]!;
+      const writeHi = masks.writeHi[at]!;
       if (seen) {
         lo &= writeLo;
         hi &= writeHi;
       }
       if (lo !== writeLo || hi !== writeHi) {
-        masks.writeLo = lo;
-        masks.writeHi = hi;
+        masks.writeLo[at] = lo;
+        masks.writeHi[at] = hi;
         instance.updated = true;
+        if ((writeLo & ~lo) !== 0 || (writeHi & ~hi) !== 0) instance.writeDropped = true;
       }
-      if ((writeLo & ~lo) !== 0 || (writeHi & ~hi) !== 0) instance.writeDropped = true;
     }
     instance.writeSeen[at] = 1;
     if (this.anyWritten) {
@@ -187,17 +187,17 @@ export class StackLiveness {
     const instance = this.instanceAt(state, frameno);
     if (!instance.updated) return;
     if (instance.writeDropped) {
-      for (const list of instance.frames) {
-        for (const masks of list ?? []) if (masks) masks.writtenLo = masks.writtenHi = 0;
+      for (const masks of instance.frames) {
+        masks?.writtenLo.fill(0);
+        masks?.writtenHi.fill(0);
       }
     }
-    const order = this.w.tables.postOrders[instance.subprogram.index]!;
     let rounds = 0;
     for (let changed = true; changed; ) {
       changed = false;
       for (let f = 0; f < instance.frames.length; f++) {
-        if (instance.frames[f] === null) continue;
-        for (let i = 0; i < order.length; i++) if (this.updateInsn(instance, f, order[i]!)) changed = true;
+        const masks = instance.frames[f]!;
+        if (masks !== null && this.updateFrame(instance, f, masks)) changed = true;
       }
       rounds++;
     }
@@ -212,55 +212,63 @@ export class StackLiveness {
     const outer = this.instanceAt(state, frameno - 1);
     const callsite = instance.callsites[frameno - 1]!;
     for (let f = 0; f < frameno; f++) {
-      const masks = instance.frames[f]?.[0];
-      if (masks === undefined) continue;
-      this.writtenLo[f] = this.writtenLo[f]! | masks.writtenLo;
-      this.writtenHi[f] = this.writtenHi[f]! | masks.writtenHi;
+      const masks = instance.frames[f]!;
+      if (masks === null) continue;
+      this.writtenLo[f] = this.writtenLo[f]! | masks.writtenLo[0]!;
+      this.writtenHi[f] = this.writtenHi[f]! | masks.writtenHi[0]!;
       this.anyWritten = true;
-      this.addRead(outer, f, callsite, masks.liveLo, masks.liveHi);
+      this.addRead(outer, f, callsite, masks.liveLo[0]!, masks.liveHi[0]!);
     }
     this.settle(outer, callsite);
   }
 
-  private updateInsn(instance: Instance, frameno: number, at: number): boolean {
-    const list = instance.frames[frameno]!;
-    const start = instance.subprogram.start;
-    const next = NEXT;
-    const count = successors(this.insns, at, next);
-    if (count === 0) return false;
-    let liveLo = 0;
-    let liveHi = 0;
-    let writtenLo = -1;
-    let writtenHi = -1;
-    for (let i = 0; i < count; i++) {
-      const s = list[next[i]! - start] ?? NO_MASKS;
-      liveLo |= s.liveLo;
-      liveHi |= s.liveHi;
-      writtenLo &= s.writtenLo;
-      writtenHi &= s.writtenHi;
+  /** One round of data flow over the function, for one frame. */
+  private updateFrame(instance: Instance, frameno: number, masks: FrameMasks): boolean {
+    const { graph, postOrders, marks } = this.w.tables;
+    const { first, second } = graph;
+    const order = postOrders[instance.subprogram.index]!;
+    const { start } = instance.subprogram;
+    const { readLo, readHi, writeLo, writeHi, liveLo, liveHi, writtenLo, writtenHi } = masks;
+    const { detailed } = this.w;
+    let changed = false;
+    for (let i = 0; i < order.length; i++) {
+      const at = order[i]!;
+      const a = first[at]!;
+      if (a < 0) continue;
+      const k = at - start;
+      const b = second[at]!;
+      let aliveLo = liveLo[a - start]!;
+      let aliveHi = liveHi[a - start]!;
+      let doneLo = writtenLo[a - start]!;
+      let doneHi = writtenHi[a - start]!;
+      if (b >= 0) {
+        aliveLo |= liveLo[b - start]!;
+        aliveHi |= liveHi[b - start]!;
+        doneLo &= writtenLo[b - start]!;
+        doneHi &= writtenHi[b - start]!;
+      }
+      aliveLo = (aliveLo & ~writeLo[k]!) | readLo[k]!;
+      aliveHi = (aliveHi & ~writeHi[k]!) | readHi[k]!;
+      doneLo |= writeLo[k]!;
+      doneHi |= writeHi[k]!;
+      if (aliveLo === liveLo[k] && aliveHi === liveHi[k] && doneLo === writtenLo[k] && doneHi === writtenHi[k])
+        continue;
+      changed = true;
+      if (
+        detailed &&
+        ((readLo[k]! | readHi[k]! | writeLo[k]! | writeHi[k]!) !== 0 ||
+          at === start ||
+          (marks[at]! & PRUNE_POINT) !== 0)
+      ) {
+        this.logChange(instance, "live", frameno, at, liveLo[k]!, liveHi[k]!, aliveLo, aliveHi);
+        this.logChange(instance, "written", frameno, at, writtenLo[k]!, writtenHi[k]!, doneLo, doneHi);
+      }
+      liveLo[k] = aliveLo;
+      liveHi[k] = aliveHi;
+      writtenLo[k] = doneLo;
+      writtenHi[k] = doneHi;
     }
-    const own = list[at - start] ?? NO_MASKS;
-    liveLo = (liveLo & ~own.writeLo) | own.readLo;
-    liveHi = (liveHi & ~own.writeHi) | own.readHi;
-    writtenLo |= own.writeLo;
-    writtenHi |= own.writeHi;
-    if (liveLo === own.liveLo && liveHi === own.liveHi && writtenLo === own.writtenLo && writtenHi === own.writtenHi)
-      return false;
-    const masks = own === NO_MASKS ? this.masksAt(instance, frameno, at) : own;
-    if (
-      this.w.detailed &&
-      ((masks.readLo | masks.readHi | masks.writeLo | masks.writeHi) !== 0 ||
-        at === start ||
-        (this.w.tables.marks[at]! & PRUNE_POINT) !== 0)
-    ) {
-      this.logChange(instance, "live", frameno, at, masks.liveLo, masks.liveHi, liveLo, liveHi);
-      this.logChange(instance, "written", frameno, at, masks.writtenLo, masks.writtenHi, writtenLo, writtenHi);
-    }
-    masks.liveLo = liveLo;
-    masks.liveHi = liveHi;
-    masks.writtenLo = writtenLo;
-    masks.writtenHi = writtenHi;
-    return true;
+    return changed;
   }
 
   private logChange(
@@ -295,13 +303,12 @@ export class StackLiveness {
   }
 
   private liveBefore(instance: Instance, insn: number, frameno: number, k: number): boolean {
-    const masks = instance.frames[frameno]?.[insn - instance.subprogram.start];
-    if (masks === undefined) return false;
-    return k < 32 ? (masks.liveLo & (1 << k)) !== 0 : (masks.liveHi & (1 << (k - 32))) !== 0;
+    const masks = instance.frames[frameno] ?? null;
+    if (masks === null) return false;
+    const at = insn - instance.subprogram.start;
+    return k < 32 ? (masks.liveLo[at]! & (1 << k)) !== 0 : (masks.liveHi[at]! & (1 << (k - 32))) !== 0;
   }
 }
-
-const NEXT: number[] = [];
 
 function slotList(lo: number, hi: number): string {
   const names: string[] = [];

@@ -1,6 +1,7 @@
 import type { Errno } from "../../abi/errno.ts";
 import { BPF_F_STRICT_ALIGNMENT } from "../../abi/types.ts";
 import type { Instruction } from "../../isa/instruction.ts";
+import type { FlowGraph } from "../passes/control-flow.ts";
 import type { InsnText } from "../passes/insn-text.ts";
 import type { PassFailure } from "../passes/outcome.ts";
 import {
@@ -49,6 +50,7 @@ export interface ProgramTables {
   readonly components: Int32Array;
   readonly subprogramOf: Int32Array;
   readonly postOrders: readonly Int32Array[];
+  readonly graph: FlowGraph;
 }
 
 const MAX_PENDING = 8192;
