@@ -228,7 +228,7 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
   const text = file === "program" ? source.program : file === "script" ? source.script : assembly.text;
   const label =
     file === "program"
-      ? /\.s$/i.test(source.file)
+      ? isAssembly(source.file)
         ? "Assembly source"
         : "C source"
       : file === "script"
