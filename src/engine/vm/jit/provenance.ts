@@ -300,45 +300,46 @@ export class Provenance {
   }
 }
 
+const put = (narrow: number, r: number, zero: boolean): number => (zero ? narrow | r : narrow & ~r);
+
 /** Which upper halves are zero behind the instruction at slot `i`. */
 function narrowAfter(program: Executable, i: number, narrow: number): number {
   const op = program.op[i] as number;
   const d = 1 << (program.dst[i] as number);
   const s = 1 << (program.src[i] as number);
   const imm = program.imm[i] as number;
-  const put = (r: number, zero: boolean): number => (zero ? narrow | r : narrow & ~r);
   const word = (op & SIZE_MASK) !== 0x18;
   switch (op & 7) {
     case BPF_ALU:
-      return put(d, (op & OP_MASK) !== BPF_END || imm !== 64);
+      return put(narrow, d, (op & OP_MASK) !== BPF_END || imm !== 64);
     case BPF_ALU64: {
       const byRegister = (op & BPF_X) !== 0;
       const other = byRegister ? (narrow & s) !== 0 : imm >= 0;
       const own = (narrow & d) !== 0;
       switch (op & OP_MASK) {
         case BPF_MOV:
-          return put(d, other && program.off[i] === 0);
+          return put(narrow, d, other && program.off[i] === 0);
         case BPF_AND:
-          return put(d, own || other);
+          return put(narrow, d, own || other);
         case BPF_OR:
         case BPF_XOR:
-          return put(d, own && other);
+          return put(narrow, d, own && other);
         case BPF_RSH:
-          return put(d, own || (!byRegister && (imm & 63) >= 32));
+          return put(narrow, d, own || (!byRegister && (imm & 63) >= 32));
         default:
-          return put(d, false);
+          return put(narrow, d, false);
       }
     }
     case BPF_LDX:
-      return put(d, word && (op & MODE_MASK) === BPF_MEM);
+      return put(narrow, d, word && (op & MODE_MASK) === BPF_MEM);
     case BPF_STX:
       if ((op & MODE_MASK) !== BPF_ATOMIC) return narrow;
-      if (imm === BPF_LOAD_ACQ) return put(d, word);
-      if (imm === BPF_CMPXCHG) return put(1, word);
-      return (imm & BPF_FETCH) !== 0 && imm !== BPF_STORE_REL ? put(s, word) : narrow;
+      if (imm === BPF_LOAD_ACQ) return put(narrow, d, word);
+      if (imm === BPF_CMPXCHG) return put(narrow, 1, word);
+      return (imm & BPF_FETCH) !== 0 && imm !== BPF_STORE_REL ? put(narrow, s, word) : narrow;
     case BPF_LD:
-      return op === LD_IMM64 ? put(d, program.immHigh[i] === 0) : put(1, true);
+      return op === LD_IMM64 ? put(narrow, d, program.immHigh[i] === 0) : put(narrow, 1, true);
     default:
-      return op === CALL ? put(1, false) : narrow;
+      return op === CALL ? put(narrow, 1, false) : narrow;
   }
 }
