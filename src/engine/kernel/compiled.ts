@@ -1,4 +1,5 @@
 import type { PolicyName } from "../abi/types.ts";
+import type { Executable } from "../vm/executable.ts";
 import { makeVmFrame, type VmFrame } from "../vm/frame.ts";
 import type { HelperHost, InlineArray, InlineHash } from "../vm/helper-host.ts";
 import { compileProgram } from "../vm/jit/compile.ts";
@@ -28,8 +29,8 @@ const UNSAFE_POLICIES: ReadonlySet<PolicyName> = new Set(["unprotected", "rfc"])
 export class CompiledPrograms implements HelperHost {
   readonly #kernel: Kernel;
   readonly #wasm: WasmHost;
-  /** By program id; null: not to be compiled. */
-  readonly #instances = new Map<number, JitInstance | null>();
+  /** By executable (an id may come to mean another program, after another moment was put back); null: not to be compiled. */
+  readonly #instances = new Map<Executable, JitInstance | null>();
   /** The task whose program runs compiled. */
   #task: Task | null = null;
   #granted = 0;
@@ -44,26 +45,21 @@ export class CompiledPrograms implements HelperHost {
     this.#wasm = wasm;
   }
 
-  /** Ids may come to mean other programs: after another moment was put back. */
-  forget(): void {
-    this.#instances.clear();
-  }
-
   /** True when the function that `frame` begins is compiled. */
   takes(frame: VmFrame): boolean {
     return this.#instance(frame.program)?.has(frame.entry) === true;
   }
 
   #instance(id: number): JitInstance | null {
-    const known = this.#instances.get(id);
-    if (known !== undefined) return known;
     const kernel = this.#kernel;
+    const program = kernel.executable(id);
+    const known = this.#instances.get(program);
+    if (known !== undefined) return known;
     const linear = kernel.memory.linear;
     let instance: JitInstance | null = null;
     if (linear !== null && kernel.program(id).verified) {
-      const executable = kernel.executable(id);
       const { watch } = kernel.settings;
-      const compiled = compileProgram(executable, {
+      const compiled = compileProgram(program, {
         access: this.#checked ? "checked" : "bare",
         watched: watch,
         frameStride: STACK_FRAME_STRIDE,
@@ -71,9 +67,9 @@ export class CompiledPrograms implements HelperHost {
         arrayAt: (offset) => this.#arrayAt(offset),
         hashAt: (offset) => this.#hashAt(offset),
       });
-      instance = new JitInstance(executable, compiled, this.#wasm, linear, kernel.machine, this);
+      instance = new JitInstance(program, compiled, this.#wasm, linear, kernel.machine, this);
     }
-    this.#instances.set(id, instance);
+    this.#instances.set(program, instance);
     return instance;
   }
 

@@ -183,7 +183,6 @@ export class Kernel implements MemoryHost {
     this.unsupported = null;
     this.#mapsByAddress = null;
     this.machine.trap = null;
-    this.compiled?.forget();
   }
 
   // What the modules of the kernel use.

@@ -6,9 +6,26 @@ export interface FormatSource {
   bytes(address: bigint, size: number): Uint8Array | null;
 }
 
+const FLAGS_AND_WIDTH = /^%([0+\- ]*)(\d*)/;
+const PUNCTUATION = /^[!-/:-@[-`{-~]/;
+
+/** A conversion behind its flags and width: what bpf_bprintf_prepare knows it as, and how many characters it takes. */
+function conversionAt(rest: string): { readonly kind: string; readonly length: number } | null {
+  const plain = /^(?:s|c|(?:ll|l)?[diuxX])/.exec(rest)?.[0];
+  if (plain !== undefined) return { kind: plain, length: plain.length };
+  if (rest[0] !== "p") return null;
+  const string = /^p[ku]s/.exec(rest)?.[0];
+  if (string !== undefined) return { kind: string, length: string.length };
+  const kind = /^p(?:[iI][46]|[KxsSB])/.exec(rest)?.[0] ?? "p";
+  if (kind === "p" && rest.length > 1 && !/^\s/.test(rest.slice(1)) && !PUNCTUATION.test(rest.slice(1))) return null;
+  // Letters and digits behind a pointer conversion belong to it, whatever they are.
+  const tail = /^[A-Za-z0-9]*/.exec(rest.slice(kind.length))?.[0].length ?? 0;
+  return { kind, length: kind.length + tail };
+}
+
 /**
- * Formats as bpf_trace_printk and bpf_snprintf do. Null: -EINVAL, for what bpf_bprintf_prepare refuses (unknown conversions,
- * more conversions than arguments, bytes that are no printable ASCII).
+ * Formats as bpf_trace_printk and bpf_snprintf do (measured on Linux 6.18). Null: -EINVAL, for what bpf_bprintf_prepare refuses
+ * (unknown conversions, more conversions than arguments, bytes that are no printable ASCII).
  */
 export function formatBpf(format: string, args: readonly bigint[], source: FormatSource): string | null {
   let text = "";
@@ -25,29 +42,12 @@ export function formatBpf(format: string, args: readonly bigint[], source: Forma
       i++;
       continue;
     }
-    const match = /^%([0 #-]*)(\d*)(p[kKxsSB]?[us]?|p[iI][46]|s|c|(?:ll|l)?[diuxX])/.exec(
-      format.slice(i).replace(/^(%[0 #-]*\d*)p([iI][46])/, "$1p$2"),
-    );
-    if (match === null) return null;
-    const [whole, flags, width, conversion] = match as unknown as [string, string, string, string];
-    let taken = whole;
-    let kind = conversion;
-    const address = /^%[0 #-]*\d*(p[iI][46])/.exec(format.slice(i));
-    if (address !== null) {
-      kind = address[1] as string;
-      taken = address[0];
-    } else if (kind.startsWith("p") && kind.length > 1 && kind !== "pks" && kind !== "pus") {
-      kind = kind.slice(0, 2);
-      taken = whole.slice(0, whole.length - (conversion.length - 2));
-      if (!/^p[KxsSB]$/.test(kind)) {
-        kind = "p";
-        taken = whole.slice(0, whole.length - (conversion.length - 1));
-      }
-    }
+    const [head, flags, width] = FLAGS_AND_WIDTH.exec(format.slice(i)) as unknown as [string, string, string];
+    const conversion = conversionAt(format.slice(i + head.length));
     const argument = args[next++];
-    if (argument === undefined) return null;
-    text += pad(convert(kind, argument, flags, source), flags, Number(width || 0), kind);
-    i += taken.length - 1;
+    if (conversion === null || argument === undefined) return null;
+    text += pad(convert(conversion.kind, argument, flags, source), flags, Number(width || 0), conversion.kind);
+    i += head.length + conversion.length - 1;
   }
   return text;
 }
@@ -56,7 +56,7 @@ function pad(text: string, flags: string, width: number, kind: string): string {
   if (text.length >= width) return text;
   if (flags.includes("-")) return text.padEnd(width);
   if (flags.includes("0") && /[diuxX]$/.test(kind)) {
-    const sign = text.startsWith("-") ? "-" : "";
+    const sign = /^[-+ ]/.exec(text)?.[0] ?? "";
     return sign + text.slice(sign.length).padStart(width - sign.length, "0");
   }
   return text.padStart(width);
@@ -70,24 +70,24 @@ function convert(kind: string, argument: bigint, flags: string, source: FormatSo
       return kind === "pus" ? "" : (source.string(argument) ?? "");
     case "c":
       return String.fromCharCode(Number(argument & 0xffn));
+    case "px":
+      return argument.toString(16).padStart(16, "0");
     case "p":
     case "pK":
-    case "px":
+      return hashedPointer(argument);
     case "ps":
     case "pS":
     case "pB":
-      return argument.toString(16).padStart(16, "0");
+      // No symbol is known here: the bare address.
+      return `0x${argument.toString(16)}`;
     case "pi4":
     case "pI4": {
-      const bytes = source.bytes(argument, 4);
-      const dots =
-        bytes === null ? "" : [...bytes].map((b) => (kind === "pi4" ? String(b).padStart(3, "0") : b)).join(".");
-      return dots;
+      const bytes = [...(source.bytes(argument, 4) ?? new Uint8Array(4))];
+      return bytes.map((b) => (kind === "pi4" ? String(b).padStart(3, "0") : String(b))).join(".");
     }
     case "pi6":
     case "pI6": {
-      const bytes = source.bytes(argument, 16);
-      if (bytes === null) return "";
+      const bytes = source.bytes(argument, 16) ?? new Uint8Array(16);
       const groups = Array.from({ length: 8 }, (_, g) =>
         (((bytes[2 * g] as number) << 8) | (bytes[2 * g + 1] as number)).toString(16).padStart(4, "0"),
       );
@@ -98,13 +98,22 @@ function convert(kind: string, argument: bigint, flags: string, source: FormatSo
       const letter = kind.at(-1);
       if (letter === "d" || letter === "i") {
         const value = BigInt.asIntN(bits, argument);
-        return value >= 0n && flags.includes(" ") ? ` ${value}` : String(value);
+        if (value < 0n) return String(value);
+        return `${flags.includes("+") ? "+" : flags.includes(" ") ? " " : ""}${value}`;
       }
       const value = BigInt.asUintN(bits, argument);
       if (letter === "u") return String(value);
       const hex = value.toString(16);
-      const prefix = flags.includes("#") && value !== 0n ? "0x" : "";
-      return letter === "X" ? (prefix + hex).toUpperCase() : prefix + hex;
+      return letter === "X" ? hex.toUpperCase() : hex;
     }
   }
+}
+
+/** Plain %p shows no address: a 32-bit hash, the same for the same address. */
+function hashedPointer(address: bigint): string {
+  let h = Number(BigInt.asUintN(32, address)) ^ Number(address >> 32n);
+  for (let i = 0; i < 3; i++) {
+    h = Math.imul(h ^ (h >>> 16), 0x45d9f3b);
+  }
+  return ((h ^ (h >>> 16)) >>> 0).toString(16).padStart(16, "0");
 }
