@@ -15,6 +15,11 @@ describe.each(["--jit", "--interpreter"])("conformance-plugin %s", (engine) => {
     expect(answerPlugin([engine], `b7 00 00 00 ff ff ff ff ${EXIT}`).out).toBe("ffffffffffffffff");
   });
 
+  it("lets a store reach across r10, but not far", () => {
+    expect(answerPlugin([engine], `7a 0a fc ff 01 00 00 00 b7 00 00 00 05 00 00 00 ${EXIT}`).out).toBe("5");
+    expect(answerPlugin([engine], `7a 0a 08 00 01 00 00 00 b7 00 00 00 05 00 00 00 ${EXIT}`).status).toBe(1);
+  });
+
   it("masks shift immediates beyond the width, where Linux's verifier refuses them", () => {
     expect(answerPlugin([engine], `b7 00 00 00 01 00 00 00 67 00 00 00 41 00 00 00 ${EXIT}`).out).toBe("2");
   });
