@@ -22,11 +22,14 @@ export class Recording<Progress> {
   readonly events: KernelEvent[] = [];
   #checkpoints: Checkpoint<Progress>[] = [];
   #interval = FIRST_INTERVAL;
+  /** While an earlier moment is looked for, the replay may run past what has happened: that is not part of the recording. */
+  frozen = false;
 
   /** Takes what the kernel tells: new events are kept, those of a replay must be those that are known. */
   readonly sink = (event: KernelEvent): void => {
     const known = this.events[event.seq];
     if (known === undefined) {
+      if (this.frozen) return;
       if (event.seq !== this.events.length) throw new InternalError(`event ${event.seq} leaves a gap`);
       this.events.push(event);
     } else if (known.kind !== event.kind || known.at !== event.at || known.cpu !== event.cpu) {

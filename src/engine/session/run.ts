@@ -77,7 +77,7 @@ export class Run {
   readonly #expectations: ExpectationOutcome[] = [];
   #progress: Progress;
   /** The latest moment, kept while an earlier one is shown. */
-  #head: { readonly kernel: ReturnType<Kernel["checkpoint"]>; readonly progress: Progress } | null = null;
+  #head: Moment | null = null;
 
   constructor(
     kernel: (sink: (event: KernelEvent) => void) => Kernel,
@@ -374,7 +374,7 @@ export class Run {
     return { ...this.#progress, actions: this.#progress.actions.map((a) => ({ ...a })) };
   }
 
-  #restore(from: { readonly kernel: ReturnType<Kernel["checkpoint"]>; readonly progress: Progress }): void {
+  #restore(from: Moment): void {
     this.kernel.restore(from.kernel);
     this.#progress = { ...from.progress, actions: from.progress.actions.map((a) => ({ ...a })) };
   }
@@ -400,8 +400,8 @@ export class Run {
       this.#restore(from);
       return;
     }
-    const coarse = this.#replay(from, Number.POSITIVE_INFINITY, 0, () => this.position >= target).coarse;
-    this.#replay(from, coarse - 1, Number.POSITIVE_INFINITY, () => this.position >= target);
+    const coarse = this.#replay(from, Number.POSITIVE_INFINITY, false, () => this.position >= target);
+    this.#replay(from, coarse - 1, true, () => this.position >= target);
   }
 
   /** Shows the last moment with fewer events than the one that is shown. */
@@ -410,9 +410,9 @@ export class Run {
     if (here === 0) return;
     this.#leaveHead();
     const from = this.recording.before(here - 1);
-    const coarse = this.#replay(from, Number.POSITIVE_INFINITY, 0, () => this.position >= here).coarse;
+    const coarse = this.#replay(from, Number.POSITIVE_INFINITY, false, () => this.position >= here);
     let before = from.seq;
-    this.#replay(from, coarse - 1, Number.POSITIVE_INFINITY, () => {
+    this.#replay(from, coarse - 1, true, () => {
       if (this.position >= here) return true;
       before = this.position;
       return false;
@@ -420,28 +420,31 @@ export class Run {
     this.seek(before);
   }
 
-  /** From a checkpoint: `coarse` ticks of many instructions, then `fine` ticks of one, until `until` says so. */
-  #replay(
-    from: { readonly kernel: ReturnType<Kernel["checkpoint"]>; readonly progress: Progress },
-    coarse: number,
-    fine: number,
-    until: (fine: number) => boolean,
-  ): { readonly coarse: number } {
+  /**
+   * From a checkpoint to the first moment at which `until` holds: in ticks of many instructions (their number is returned), or in
+   * ticks of one after `coarse` such ticks, of which the last that matters is one too many.
+   */
+  #replay(from: Moment, coarse: number, fine: boolean, until: () => boolean): number {
     this.#restore(from);
-    let coarseDone = 0;
-    while (coarseDone < coarse && !(fine === 0 && until(0))) {
-      if (this.#tick(Number.POSITIVE_INFINITY, COARSE_FUEL) !== "worked") break;
-      coarseDone++;
+    this.recording.frozen = true;
+    try {
+      let done = 0;
+      while (done < coarse && (fine || !until())) {
+        if (this.#tick(Number.POSITIVE_INFINITY, COARSE_FUEL) !== "worked") break;
+        done++;
+      }
+      while (fine && !until() && this.#tick(Number.POSITIVE_INFINITY, 1) === "worked");
+      return done;
+    } finally {
+      this.recording.frozen = false;
     }
-    if (fine === 0) return { coarse: coarseDone };
-    if (until(0)) return { coarse: coarseDone };
-    for (let done = 0; done < fine; ) {
-      if (this.#tick(Number.POSITIVE_INFINITY, 1) !== "worked") break;
-      done++;
-      if (until(done)) break;
-    }
-    return { coarse: coarseDone };
   }
+}
+
+/** What can be put back. */
+interface Moment {
+  readonly kernel: ReturnType<Kernel["checkpoint"]>;
+  readonly progress: Progress;
 }
 
 /** Instructions of a coarse tick of a replay. */
