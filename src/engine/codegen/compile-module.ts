@@ -11,6 +11,7 @@ import { layOutFrame, STACK_MESSAGE } from "./frame.ts";
 import { compileGlobal } from "./globals.ts";
 import type { MachineFunction } from "./machine.ts";
 import { removeRedundantMoves } from "./redundant.ts";
+import { TRAP } from "./select/intrinsics.ts";
 import {
   type CpuVersion,
   errorAt,
@@ -32,6 +33,9 @@ export function compileModule(module: IrModule, cpuVersion: CpuVersion): Result<
   if (module.assembly.some((line) => line.trim() !== "")) {
     diagnostics.push({ severity: "error", message: "file-scope assembly is not supported" });
   }
+  for (const name of module.aliases) {
+    diagnostics.push({ severity: "error", message: `'${name}' is an alias, which BPF's loaders do not know` });
+  }
   for (const fn of module.functions) {
     if (fn.declaration || fn.linkage === "available_externally") continue;
     const compiled = compileFunction(context, fn, diagnostics);
@@ -51,11 +55,18 @@ export function compileModule(module: IrModule, cpuVersion: CpuVersion): Result<
     globals: globals.filter(
       (g) => g.bytes !== null || g.linkage !== "extern" || used.has(g.name) || pointedTo(globals, g.name),
     ),
-    externFunctions: module.functions
-      .filter((f) => (f.declaration || f.linkage === "available_externally") && used.has(f.name))
-      .map((f) => ({ name: f.name, weak: f.linkage === "extern_weak", section: f.section, subprogram: f.subprogram })),
+    externFunctions: externFunctions(module, used),
     metadata: module.metadata,
   });
+}
+
+function externFunctions(module: IrModule, used: ReadonlySet<string>): CompiledModule["externFunctions"] {
+  const declared = module.functions
+    .filter((f) => (f.declaration || f.linkage === "available_externally") && used.has(f.name))
+    .map((f) => ({ name: f.name, weak: f.linkage === "extern_weak", section: f.section, subprogram: f.subprogram }));
+  // Nobody declares the kfunc of __builtin_trap.
+  const trap = used.has(TRAP) && !module.functions.some((f) => f.name === TRAP);
+  return trap ? [...declared, { name: TRAP, weak: true, section: ".ksyms", subprogram: null }] : declared;
 }
 
 function pointedTo(globals: readonly CompiledGlobal[], name: string): boolean {

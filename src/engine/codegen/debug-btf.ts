@@ -137,9 +137,10 @@ class Builder {
 
   #externFunction(fn: CompiledModule["externFunctions"][number]): void {
     const subprogram = fn.subprogram === null ? undefined : this.#table.nodes.get(fn.subprogram);
-    if (subprogram === undefined) return;
+    // Only what no source declares has a section but no debug metadata: a function without parameters.
+    if (subprogram === undefined && fn.section === "") return;
     const proto = this.#prototype(fieldNode(this.#table, subprogram, "type"), new Map());
-    const id = this.#add({ kind: "func", name: fieldText(subprogram, "name"), type: proto, linkage: "extern" });
+    const id = this.#add({ kind: "func", name: fn.name, type: proto, linkage: "extern" });
     this.#declTags(subprogram, id, -1);
     if (fn.section !== "") this.#place(fn.section, id, 0, 0);
   }

@@ -204,6 +204,8 @@ export interface IrModule {
   /** In the order of the text. */
   readonly globals: readonly IrGlobal[];
   readonly functions: readonly IrFunction[];
+  /** Names of `alias` and `ifunc` symbols, which BPF has no use for. */
+  readonly aliases: readonly string[];
   readonly metadata: MetadataTable;
   /** Lines of file-scope `module asm`. */
   readonly assembly: readonly string[];

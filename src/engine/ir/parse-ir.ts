@@ -26,12 +26,13 @@ export function parseIr(text: string): Result<IrModule, readonly Diagnostic[]> {
   const nodes = new Map<number, MetadataNode>();
   const namedNodes = new Map<string, readonly number[]>();
   const assembly: string[] = [];
+  const aliases: string[] = [];
   let sourceFile = "";
 
   while (reader.at < text.length && reader.failure === null) {
     switch (text.charCodeAt(reader.at)) {
       case 64: // @
-        globals.push(readGlobal(reader));
+        readGlobal(reader, globals, aliases);
         break;
       case 33: {
         // !
@@ -81,7 +82,7 @@ export function parseIr(text: string): Result<IrModule, readonly Diagnostic[]> {
     const span = pointSpan(IR_FILE, line, 1);
     return err([{ severity: "error", message: `the compiler's IR cannot be read: ${reader.failure}`, span }]);
   }
-  return ok({ sourceFile, globals, functions, metadata: { nodes, named: namedNodes }, assembly });
+  return ok({ sourceFile, globals, functions, aliases, metadata: { nodes, named: namedNodes }, assembly });
 }
 
 function findNamedTypes(text: string): NamedTypes {
@@ -107,7 +108,7 @@ function findAttributeGroups(text: string): AttributeGroups {
 
 const GLOBAL_WORDS = /^(global|constant|alias|ifunc)$/;
 
-function readGlobal(reader: IrReader): IrGlobal {
+function readGlobal(reader: IrReader, globals: IrGlobal[], aliases: string[]): void {
   reader.at++;
   const name = reader.name();
   reader.expect("=");
@@ -128,8 +129,10 @@ function readGlobal(reader: IrReader): IrGlobal {
     kind = reader.word();
   }
   if (!GLOBAL_WORDS.test(kind)) reader.fail(`expected a global at '${kind}'`);
-  if (kind === "alias" || kind === "ifunc")
-    reader.fail(`'${name}' is an ${kind}: aliases are not supported by BPF's linkers`);
+  if (kind === "alias" || kind === "ifunc") {
+    aliases.push(name);
+    return;
+  }
   const type = reader.type();
   const initialiser = external ? null : readValue(reader, type);
   let align = 0;
@@ -148,7 +151,7 @@ function readGlobal(reader: IrReader): IrGlobal {
       section = decodeText(reader.quotedRaw());
     } else reader.attribute();
   }
-  return {
+  globals.push({
     name,
     linkage,
     hidden,
@@ -160,5 +163,5 @@ function readGlobal(reader: IrReader): IrGlobal {
     section,
     initialiser,
     debug,
-  };
+  });
 }

@@ -215,7 +215,7 @@ export class InstructionReader {
     const r = this.#r;
     r.at = start;
     const line = r.text.slice(start, Math.min(r.lineEnd(), start + 120));
-    const opcode = /^(?:%\S+ = )?(?:tail )?([a-z]+)/.exec(line)?.[1] ?? line;
+    const opcode = /^(?:%\S+ = )?(?:tail )?([a-z_]+)/.exec(line)?.[1] ?? line;
     if (head.result >= 0 && head.type.kind === "void") head.type = { kind: "unsupported", text: opcode };
     return { op: "unsupported", text: opcode };
   }

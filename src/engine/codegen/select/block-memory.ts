@@ -1,9 +1,11 @@
 import type { IrValue } from "../../ir/module.ts";
-import { BPF_MUL } from "../../isa/opcodes.ts";
+import { BPF_JNE, BPF_MUL, BPF_SUB } from "../../isa/opcodes.ts";
 import type { Place, Reg } from "../machine.ts";
+import { branchOnRegisters } from "./conditions.ts";
 import { argument, type Call } from "./intrinsics.ts";
 import { addressOf, alignAt, at, pieces, storePiece } from "./memory.ts";
 import { fitsS16, placeOf, type Selector } from "./selector.ts";
+import { forEachOperand } from "./uses.ts";
 
 /** clang's limit for copying in place: 128 eight-byte moves. */
 const MAX_INLINE_BYTES = 1024;
@@ -57,6 +59,64 @@ export function selectMemcpy(s: Selector, insn: Call, mayOverlap: boolean): void
   parts.forEach(({ offset, size }, i) => {
     s.emit({ op: "store", src: loaded[i] as Reg, place: at(to, offset), size });
   });
+}
+
+/** Comparisons longer than this stay calls, as clang leaves them. */
+const MAX_ORDERED_BYTES = 64;
+
+/**
+ * Expands `memcmp` and `bcmp` of a constant length in place. Returns false when the call has to stay: the length is not known
+ * or too long.
+ */
+export function selectMemcmp(s: Selector, insn: Call, name: string): boolean {
+  const length = s.constantOf(argument(insn, 2));
+  if (insn.args.length !== 3 || length === null || length > BigInt(MAX_INLINE_BYTES) || insn.result < 0) return false;
+  const onlyEquality = name === "bcmp" || comparedWithZeroOnly(s, insn);
+  if (!onlyEquality && length > BigInt(MAX_ORDERED_BYTES)) return false;
+  const size = Number(length);
+  const a = reachable(s, addressOf(s, argument(insn, 0)), size);
+  const b = reachable(s, addressOf(s, argument(insn, 1)), size);
+  const align = onlyEquality ? Math.min(alignOfArgument(insn, 0), alignOfArgument(insn, 1)) : 1;
+  const dst = s.newReg();
+  const [x, y] = [s.newReg(), s.newReg()];
+  const different = s.newBlock();
+  const join = s.newBlock();
+  const held = s.saveHeld();
+  if (onlyEquality) s.constantInto(dst, 1n, 32);
+  for (const { offset, size: bytes } of pieces(size, align)) {
+    const width = s.width(bytes * 8);
+    s.emit({ op: "load", dst: x, place: at(a, offset), size: bytes, signed: false });
+    s.emit({ op: "load", dst: y, place: at(b, offset), size: bytes, signed: false });
+    const next = s.newBlock();
+    branchOnRegisters(s, BPF_JNE, width, x, y, different.id, next.id);
+    s.continueIn(next);
+  }
+  s.constantInto(dst, 0n, 32);
+  s.end({ kind: "goto", to: join.id });
+  s.continueIn(different);
+  if (!onlyEquality && size > 0) {
+    s.move(dst, x, 64);
+    s.emit({ op: "alu", code: BPF_SUB, width: s.width(32), dst, src: y, signed: false });
+  }
+  s.end({ kind: "goto", to: join.id });
+  s.continueIn(join);
+  s.restoreHeld(held);
+  s.set(insn, dst);
+  return true;
+}
+
+function comparedWithZeroOnly(s: Selector, insn: Call): boolean {
+  return s.fn.blocks.every((block) =>
+    block.instructions.every((user) => {
+      let only = true;
+      forEachOperand(user, (value) => {
+        if (value.kind !== "local" || value.index !== insn.result) return;
+        only &&=
+          user.op === "icmp" && (user.predicate === "eq" || user.predicate === "ne") && s.constantOf(user.b) === 0n;
+      });
+      return only;
+    }),
+  );
 }
 
 function fill(s: Selector, to: Place, byte: bigint, length: number, align: number): void {

@@ -1,12 +1,13 @@
 import type { IrArgument, IrInstruction, IrValue } from "../../ir/module.ts";
 import { formatType } from "../../ir/types.ts";
 import type { CallTarget, Reg } from "../machine.ts";
+import { selectMemcmp } from "./block-memory.ts";
 import { moveValue } from "./conditions.ts";
 import { selectInlineAsm } from "./inline-asm.ts";
 import { selectIntrinsic } from "./intrinsics.ts";
 import { bitsOf } from "./known-bits.ts";
 import { leavesOf } from "./leaves.ts";
-import type { Selector } from "./selector.ts";
+import { type Selector, typeProblem } from "./selector.ts";
 
 const MAX_ARGUMENTS = 5;
 
@@ -21,7 +22,7 @@ export function receiveParameters(s: Selector): void {
     }
     const leaves = leavesOf(parameter.type);
     if (leaves === null) {
-      s.fail(`parameters of type ${formatType(parameter.type)} are not supported`);
+      s.fail(typeProblem(parameter.type) ?? `parameters of type ${formatType(parameter.type)} are not supported`);
       return;
     }
     s.values[index] = leaves.map(({ type }) => {
@@ -44,7 +45,7 @@ export function selectReturn(s: Selector, value: IrValue | null): void {
   const leaves = leavesOf(value.type);
   if (leaves?.length !== 1) {
     s.fail(
-      leaves?.length === 2 && value.type.kind === "int"
+      (typeProblem(value.type) ?? (leaves?.length === 2 && value.type.kind === "int"))
         ? "only small returns supported"
         : "aggregate returns are not supported",
     );
@@ -68,6 +69,10 @@ export function selectCall(s: Selector, insn: IrInstruction & { op: "call" }): v
     selectIntrinsic(s, insn, callee.name);
     return;
   }
+  if (callee.kind === "global" && (callee.name === "memcmp" || callee.name === "bcmp")) {
+    const own = s.context.functions.get(callee.name);
+    if (own?.declaration === true && selectMemcmp(s, insn, callee.name)) return;
+  }
   const target = callTarget(s, callee);
   if (target === null) return;
   const sretOrByval = insn.args.find((a) => a.byval || a.sret);
@@ -77,7 +82,11 @@ export function selectCall(s: Selector, insn: IrInstruction & { op: "call" }): v
   }
   const result = leavesOf(insn.type);
   if (result === null || result.length > 1) {
-    s.fail(insn.type.kind === "int" ? "only small returns supported" : "aggregate returns are not supported");
+    s.fail(
+      (typeProblem(insn.type) ?? insn.type.kind === "int")
+        ? "only small returns supported"
+        : "aggregate returns are not supported",
+    );
     return;
   }
   const args = passArguments(s, insn.args, target);
@@ -108,7 +117,7 @@ function passArguments(s: Selector, args: readonly IrArgument[], target: CallTar
   for (const { value, extension } of args) {
     const leaves = leavesOf(value.type);
     if (leaves === null) {
-      s.fail(`arguments of type ${formatType(value.type)} are not supported`);
+      s.fail(typeProblem(value.type) ?? `arguments of type ${formatType(value.type)} are not supported`);
       return null;
     }
     const bits = bitsOf(value.type);

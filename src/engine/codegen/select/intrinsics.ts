@@ -8,6 +8,9 @@ import { bitsOf } from "./known-bits.ts";
 import { selectNumberIntrinsic } from "./number-intrinsics.ts";
 import type { Selector } from "./selector.ts";
 
+/** The kfunc that stands for `__builtin_trap`: the verifier refuses a program that can reach it. */
+export const TRAP = "__bpf_trap";
+
 export type Call = IrInstruction & { op: "call" };
 
 /** Intrinsics that only tell the optimiser something. */
@@ -70,7 +73,7 @@ export function selectIntrinsic(s: Selector, insn: Call, name: string): void {
     case "trap":
     case "debugtrap":
     case "ubsantrap":
-      s.call({ kind: "symbol", symbol: "__bpf_trap" }, 0, false);
+      s.call({ kind: "symbol", symbol: TRAP }, 0, false);
       return;
     case "bpf.load.byte":
     case "bpf.load.half":
@@ -79,9 +82,11 @@ export function selectIntrinsic(s: Selector, insn: Call, name: string): void {
       return;
     case "returnaddress":
     case "frameaddress":
+      s.fail(`'__builtin_${base.replace("address", "_address")}' is not supported by BPF`);
+      return;
     case "read_register":
     case "write_register":
-      s.fail(`'__builtin_${base}' is not supported by BPF`);
+      s.fail("variables in a register of their own are not supported outside of inline assembly");
       return;
     case "threadlocal.address":
       s.fail("thread-local storage is not supported by BPF");

@@ -5,7 +5,7 @@ import { BPF_ADD, BPF_LSH, BPF_MUL, BPF_OR, BPF_RSH } from "../../isa/opcodes.ts
 import type { Place, Reg } from "../machine.ts";
 import { bitsOf } from "./known-bits.ts";
 import { leavesOf } from "./leaves.ts";
-import { fitsS16, placeOf, type Selector, typeText } from "./selector.ts";
+import { fitsS16, placeOf, type Selector, typeProblem, typeText } from "./selector.ts";
 
 /** The place that an address names, with as much of it in the offset as an instruction can hold. */
 export function addressOf(s: Selector, value: IrValue): Place {
@@ -137,7 +137,7 @@ export function alignAt(align: number, offset: number): number {
 export function selectLoad(s: Selector, insn: IrInstruction & { op: "load" }): void {
   const leaves = leavesOf(insn.type);
   if (leaves === null) {
-    s.fail(`loads of type ${typeText(insn.type)} are not supported`);
+    s.fail(typeProblem(insn.type) ?? `loads of type ${typeText(insn.type)} are not supported`);
     return;
   }
   if (s.helperNumber({ kind: "local", type: insn.type, index: insn.result }) !== null && !insn.volatile) return;
@@ -193,7 +193,7 @@ export function loadLeaf(s: Selector, place: Place, size: number, align: number,
 export function selectStore(s: Selector, insn: IrInstruction & { op: "store" }): void {
   const leaves = leavesOf(insn.value.type);
   if (leaves === null) {
-    s.fail(`stores of type ${typeText(insn.value.type)} are not supported`);
+    s.fail(typeProblem(insn.value.type) ?? `stores of type ${typeText(insn.value.type)} are not supported`);
     return;
   }
   const align = insn.align || alignOf(insn.value.type);

@@ -9,7 +9,7 @@ import { bitsOf } from "./known-bits.ts";
 import { leafRange, leavesOf } from "./leaves.ts";
 import { selectAlloca, selectGep, selectLoad, selectStore } from "./memory.ts";
 import type { ModuleContext } from "./module-context.ts";
-import { Selector } from "./selector.ts";
+import { Selector, typeProblem } from "./selector.ts";
 import { selectSwitch } from "./switches.ts";
 import { isDead } from "./uses.ts";
 
@@ -262,7 +262,7 @@ function selectInstruction(s: Selector, insn: IrInstruction, incoming: Incoming)
       s.end({ kind: "none" });
       return;
     case "unsupported":
-      s.fail(unsupportedText(insn.text));
+      s.fail(typeProblem(insn.type) ?? unsupportedText(insn.text));
       return;
   }
 }

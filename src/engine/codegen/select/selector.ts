@@ -429,6 +429,16 @@ export function placeOf(base: Reg, offset = 0): Place {
   return { base, slot: NO_REG, offset };
 }
 
+/** Why BPF can have no value of the type at all; null when it can. */
+export function typeProblem(type: IrType): string | null {
+  if (type.kind !== "unsupported") return null;
+  if (/^(half|bfloat|float|double|fp128|x86_fp80|ppc_fp128)$/.test(type.text)) {
+    return "floating point is not supported by BPF";
+  }
+  if (type.text.startsWith("<")) return "vectors are not supported by BPF";
+  return type.text.startsWith("ptr addrspace") ? "address spaces are not supported here" : null;
+}
+
 export function typeText(type: IrType): string {
   return formatType(type);
 }
