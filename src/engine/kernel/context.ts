@@ -109,9 +109,7 @@ function fillSkb(kernel: Kernel, context: ContextDescriptor, data: Uint8Array): 
   const kind = mac.every((b) => b === 0) ? 0 : mac.every((b) => b === 255) ? 1 : ((mac[0] as number) & 1) !== 0 ? 2 : 3;
   set(4, kind);
   set(16, (data[12] as number) | ((data[13] as number) << 8));
-  set(36, LOOPBACK_IFINDEX);
   set(40, LOOPBACK_IFINDEX);
-  set(160, context.end - context.data);
 }
 
 /** Marks exactly the packet [meta, end) as accessible, up to the 8 bytes around its start. */

@@ -94,7 +94,7 @@ const parse =
       rest = rest.slice(1);
       used++;
     }
-    if ((base === 0 || base === 16) && /^0[xX][0-9a-fA-F]/.test(rest)) {
+    if (base === 16 ? /^0[xX]/.test(rest) : base === 0 && /^0[xX][0-9a-fA-F]/.test(rest)) {
       base = 16;
       rest = rest.slice(2);
       used += 2;

@@ -64,7 +64,8 @@ function writeCopies(kernel: Kernel, map: BpfMap, valueAt: number, value: Source
 /** Flags that no map of this kind takes, or that its state forbids before the key is looked at. */
 function checkFlags(kernel: Kernel, map: BpfMap, flags: number): Errno | 0 {
   const rest = flags & ~kernel.policy.updateFlags;
-  const lockable = map.type === MAP_TYPES.array || map.type === MAP_TYPES.hash;
+  const { array, percpu_array, hash } = MAP_TYPES;
+  const lockable = map.type === array || map.type === percpu_array || map.type === hash;
   if ((lockable ? rest & ~BPF_F_LOCK : rest) > BPF_EXIST || rest < 0) return "EINVAL";
   if (rest !== flags && map.timerAt < 0) return "EINVAL";
   return 0;
