@@ -411,6 +411,7 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
         const width = size === 0 ? 4 : size === 0x08 ? 2 : size === 0x10 ? 1 : 8;
         if (op >> 5 === 6) {
           if ((op & 7) !== BPF_STX) return trap(badInstruction(op, pc));
+          frame.pc = pc;
           const problem = atomic(machine, lo, hi, d, s, offs[pc] as number, imms[pc] as number, width);
           if (problem === "invalid") return trap(badInstruction(op, pc));
           if (problem === "fault") {

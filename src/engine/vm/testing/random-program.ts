@@ -12,7 +12,18 @@ export interface RandomShape {
   readonly size: number;
   /** Loops go round at most this often. */
   readonly rounds: number;
+  /** Looks up, updates and deletes in {@link RANDOM_MAPS} too. */
+  readonly maps?: boolean;
 }
+
+/** Maps of programs with `maps`, behind the memory that r9 points to (map 0): keys of 4 bytes, values of 16. */
+export const RANDOM_MAPS = [
+  { type: "hash", entries: 24 },
+  { type: "array", entries: 16 },
+  { type: "hash", entries: 64 },
+] as const;
+/** Keys that such programs use, at most. */
+export const RANDOM_KEYS = 32;
 
 const WIDTHS = [0x00, 0x08, 0x10, 0x18];
 const BYTES = [4, 2, 1, 8];
@@ -90,6 +101,10 @@ class Generator {
   }
 
   #statement(depth: number): void {
+    if (this.#shape.maps === true && this.#below(5) === 0) {
+      this.#mapOperation();
+      return;
+    }
     const kind = this.#below(20);
     if (kind < 9) this.#alu();
     else if (kind < 13) this.#memory();
@@ -98,6 +113,47 @@ class Generator {
     else if (kind < 18 && depth > 0 && this.#inLoop === 0 && this.#loops < 6) this.#loop(depth);
     else if (kind < 19 && this.#inLoop === 0 && this.#calls.length < 4) this.#call();
     else this.#rotation();
+  }
+
+  /** One call on a map; its outcome is stored, and r0..r5 are numbers again behind it. */
+  #mapOperation(): void {
+    const map = 1 + this.#below(RANDOM_MAPS.length);
+    const key = this.#below(8);
+    this.#emit(0xbf, 1, key, 0, 0);
+    this.#emit(0x57, 1, 0, 0, RANDOM_KEYS - 1);
+    this.#emit(0x63, 10, 1, -68, 0);
+    const operation = this.#below(5);
+    if (operation === 3) {
+      this.#emit(0x7b, 10, 6, -88, 0);
+      this.#emit(0x7b, 10, 7, -80, 0);
+    }
+    this.#wide(1, map, 0, 1);
+    this.#emit(0xbf, 2, 10, 0, 0);
+    this.#emit(0x07, 2, 0, 0, -68);
+    if (operation < 3) {
+      this.#emit(0x85, 0, 0, 0, 1);
+      const found = this.#code.length;
+      this.#emit(this.#below(2) === 0 ? 0x15 : 0x55, 0, 0, 0, 0);
+      const whenFound = (this.#code[found] as Instruction).opcode === 0x15;
+      if (!whenFound) {
+        this.#emit(0x05, 0, 0, 0, 0);
+        this.#patch(found);
+      }
+      const width = this.#below(4);
+      const off = (BYTES[width] as number) * this.#below(16 / (BYTES[width] as number));
+      if (operation === 0) this.#emit(0x61 | (WIDTHS[width] as number), 7, 0, off, 0);
+      else if (operation === 1) this.#emit(0x63 | (WIDTHS[width] as number), 0, 6, off, 0);
+      else this.#emit(0xdb, 0, 6, 8 * this.#below(2), 1);
+      this.#patch(whenFound ? found : found + 1);
+      this.#emit(0xb7, 0, 0, 0, 0);
+    } else if (operation === 3) {
+      this.#emit(0xbf, 3, 10, 0, 0);
+      this.#emit(0x07, 3, 0, 0, -88);
+      this.#emit(0xb7, 4, 0, 0, this.#pick([0, 0, 1, 2, 3]));
+      this.#emit(0x85, 0, 0, 0, 2);
+    } else this.#emit(0x85, 0, 0, 0, 3);
+    this.#emit(0x7b, 9, 0, 8 * this.#below(SCRATCH_BYTES / 8), 0);
+    for (let r = 0; r <= 5; r++) this.#constant(r);
   }
 
   /** The idiom by which compilers rotate, or nearly it. */
