@@ -1,3 +1,4 @@
+import { DYNPTR_HELPERS } from "./dynptr.ts";
 import type { HelperImplementation } from "./implementation.ts";
 import { ITERATION_HELPERS } from "./iterate.ts";
 import { LOCK_HELPERS } from "./locks.ts";
@@ -17,6 +18,7 @@ export const HELPERS: ReadonlyMap<number, HelperImplementation> = new Map([
   ...RINGBUF_HELPERS,
   ...ITERATION_HELPERS,
   ...LOCK_HELPERS,
+  ...DYNPTR_HELPERS,
   ...MEMORY_HELPERS,
   ...PACKET_HELPERS,
   ...PRINT_HELPERS,
