@@ -10,7 +10,7 @@ import { readKnownDifferences, UPDATE_COMMAND } from "./known-differences.ts";
 describe("recorded verdicts of Linux 6.18", () => {
   const known = readKnownDifferences();
   for (const file of CASE_FILES) {
-    it(`${file} agree`, { timeout: 300_000 }, () => {
+    it(`${file} agree`, { timeout: 600_000 }, () => {
       const cases = readCases(file);
       const all = new Map(cases.map((c) => [c.name, c]));
       const surprises: string[] = [];

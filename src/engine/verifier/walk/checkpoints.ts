@@ -106,7 +106,8 @@ export class Checkpoints {
         kept.dropped = true;
         bucket.splice(i, 1);
         this.inLists--;
-        if (old.branches > 0) this.droppedInUse++;
+        // Back edges of a loop in progress refer to it: then it is not freed any more.
+        if (old.branches > 0 || this.loops.isOpen(old)) this.droppedInUse++;
       }
     }
     if (looked > w.stats.maxStatesPerInsn) w.stats.maxStatesPerInsn = looked;
@@ -208,7 +209,7 @@ export class Checkpoints {
       state.branches--;
       if (state.branches > 0) break;
       if (!this.loops.exit(state)) return false;
-      if (state.kept?.dropped) this.droppedInUse--;
+      if (state.kept?.dropped && !this.loops.isOpen(state)) this.droppedInUse--;
       state = state.parent;
     }
     return true;

@@ -60,9 +60,9 @@ class IdMap {
     return true;
   }
 
-  /** As {@link same}; a scalar outside every group is a group of its own. */
+  /** As {@link same}; a current scalar outside every group is a group of its own, and a kept one outside asks for none. */
   sameGroup(old: number, now: number): boolean {
-    return this.same(old === 0 ? ++this.fresh : old, now === 0 ? ++this.fresh : now);
+    return old === 0 || this.same(old, now === 0 ? ++this.fresh : now);
   }
 }
 

@@ -289,7 +289,7 @@ function stepWide(w: Walker, insn: Instruction): boolean {
   }
 }
 
-const PACKET_LOADERS = new Set(["socket_filter", "sched_cls", "sched_act", "cgroup_skb"]);
+const PACKET_LOADERS = new Set(["socket_filter", "sched_cls", "sched_act"]);
 
 /** LD_ABS and LD_IND: a load from the packet that ends the program when it lies outside. */
 function stepPacketLoad(w: Walker, insn: Instruction, absolute: boolean): StepResult {
