@@ -16,8 +16,8 @@ async function main(): Promise<void> {
     const source = { file, text: readFileSync(path.join(PROGRAMS, file), "utf8") };
     const { object, diagnostics } = await buildSource(nodeCompiler, source, DEFAULT_BUILD);
     for (const diagnostic of diagnostics) console.error(formatDiagnostic(diagnostic));
-    const base64 = object === null ? null : Buffer.from(object).toString("base64");
-    builds.push({ source, options: DEFAULT_BUILD, object: base64, diagnostics });
+    if (object === null) throw new Error(`${file} does not compile`);
+    builds.push({ source, options: DEFAULT_BUILD, object: Buffer.from(object).toString("base64"), diagnostics });
   }
   console.log(JSON.stringify(builds));
 }

@@ -3,6 +3,7 @@ import type { Diagnostic } from "../engine/base/diagnostic.ts";
 import { generateObject } from "../engine/codegen/generate-object.ts";
 import { parseIr } from "../engine/ir/parse-ir.ts";
 import type { CompileHooks, CompileOptions, Compiler, CompileSource } from "./compile.ts";
+import { displayName } from "./diagnostics.ts";
 
 export interface BuildOutcome {
   /** ELF object; null when the source has errors. */
@@ -37,8 +38,15 @@ export async function buildSource(
     ? generateObject(module.value, { cpuVersion: options.cpuVersion, sources: sourceTexts(source) })
     : module;
   if (object.ok) return { object: object.value, ir, diagnostics };
-  for (const diagnostic of object.error) hooks.onDiagnostic?.(diagnostic);
-  return { object: null, ir, diagnostics: [...diagnostics, ...object.error] };
+  const errors = object.error.map(nameFile);
+  for (const diagnostic of errors) hooks.onDiagnostic?.(diagnostic);
+  return { object: null, ir, diagnostics: [...diagnostics, ...errors] };
+}
+
+/** The back end knows files by the debug metadata's paths. */
+function nameFile(diagnostic: Diagnostic): Diagnostic {
+  const { span } = diagnostic;
+  return span === undefined ? diagnostic : { ...diagnostic, span: { ...span, file: displayName(span.file) } };
 }
 
 /** Texts whose lines the object's line table quotes, by the names that the debug metadata uses. */

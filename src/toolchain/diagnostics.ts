@@ -110,7 +110,7 @@ export class DiagnosticReader {
 const LINE = /^(?:(.+?):(\d+):(\d+):((?:\{[^}]*\})*):? )?(fatal error|error|warning|note|remark): (.*)$/;
 const RANGE = /\{(?:[^{}]*:)?(\d+):(\d+)-(\d+):(\d+)\}/g;
 
-/** A header is called as programs include it. */
-function displayName(path: string): string {
+/** The name for people of a path in the compiler's file tree: a header is called as programs include it. */
+export function displayName(path: string): string {
   return path.startsWith(`${INCLUDE_ROOT}/`) ? path.slice(INCLUDE_ROOT.length + 1) : path.replace(/^\.?\//, "");
 }
