@@ -10,6 +10,7 @@ const BPF_MAP_UPDATE_ELEM = 2;
 const BPF_MAP_DELETE_ELEM = 3;
 const BPF_MAP_GET_NEXT_KEY = 4;
 const BPF_PROG_LOAD = 5;
+const BPF_OBJ_GET = 7;
 const BPF_PROG_TEST_RUN = 10;
 const BPF_BTF_LOAD = 18;
 const BPF_MAP_FREEZE = 22;
@@ -72,6 +73,8 @@ export interface BpfSyscall {
   mapNextKey(fd: number, key: Uint8Array | null, keyBytes: number): Uint8Array | null;
   mapFreeze(fd: number): SyscallResult;
   btfLoad(btf: Uint8Array): SyscallResult;
+  /** fd of what is pinned at a path. */
+  objGet(path: string): SyscallResult;
   progLoad(attributes: ProgramAttributes): SyscallResult & { readonly log: string };
   testRun(
     fd: number,
@@ -199,6 +202,12 @@ export function openBpfSyscall(): BpfSyscall | { readonly unavailable: string } 
       attr.writeBigUInt64LE(place(btf), 0);
       attr.writeUInt32LE(btf.length, 16);
       return call(BPF_BTF_LOAD, attr);
+    },
+    objGet(path) {
+      reset();
+      const attr = Buffer.alloc(ATTR_BYTES);
+      attr.writeBigUInt64LE(place(Buffer.from(`${path}\0`)), 0);
+      return call(BPF_OBJ_GET, attr);
     },
     progLoad(a) {
       reset();
