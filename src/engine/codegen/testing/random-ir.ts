@@ -284,7 +284,7 @@ class Generator {
   #call(): void {
     if (this.#below(2) === 0) {
       const a = this.#value(64);
-      this.#define(64, `call i64 inttoptr (i64 5 to ptr)(i64 ${a}, i64 ${this.#value(64)})`);
+      this.#define(64, `call i64 inttoptr (i64 200 to ptr)(i64 ${a}, i64 ${this.#value(64)})`);
       return;
     }
     const [a, b, c] = [this.#value(64), this.#value(32), this.#value(8)];
