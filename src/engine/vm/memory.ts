@@ -1,4 +1,5 @@
 import { InternalError } from "../base/errors.ts";
+import { type KeptPages, keepPages, putPages } from "./pages.ts";
 import type { WasmMemory } from "./wasm-host.ts";
 
 /**
@@ -24,17 +25,17 @@ export interface MemoryObject {
   readonly size: number;
   /** bytes of the block behind it */
   readonly block: number;
-  kind: MemoryKind;
-  label: string;
+  readonly kind: MemoryKind;
+  readonly label: string;
   /** Node of the reference graph that the memory belongs to. */
-  node: string | null;
+  readonly node: string | null;
   /** Virtual ns; null while it lives. */
-  freedAt: number | null;
+  readonly freedAt: number | null;
 }
 
 export interface MemoryCheckpoint {
-  readonly bytes: Uint8Array;
-  readonly shadow: Uint8Array;
+  readonly bytes: KeptPages;
+  readonly shadow: KeptPages;
   readonly top: number;
   readonly used: number;
   readonly objects: ReadonlyMap<number, MemoryObject>;
@@ -69,6 +70,8 @@ export class GuestMemory {
   #quarantine: number[] = [];
   #quarantined = 0;
   #free = new Map<number, number[]>();
+  /** The newest checkpoint: the next one shares pages with it. */
+  #kept: MemoryCheckpoint | null = null;
 
   constructor(limit = 1 << 30, linear: WasmMemory | null = null) {
     this.limit = limit;
@@ -114,7 +117,7 @@ export class GuestMemory {
   free(start: number, now: number): void {
     const object = this.#objects.get(start);
     if (object === undefined || object.freedAt !== null) return;
-    object.freedAt = now;
+    this.#objects.set(start, { ...object, freedAt: now });
     this.poison(start, object.block);
     this.#used -= object.block;
     this.#quarantine.push(start);
@@ -187,36 +190,38 @@ export class GuestMemory {
     return this.bytes.slice(start, start + size);
   }
 
+  /** Shares with the checkpoint before it what has not changed since. */
   checkpoint(): MemoryCheckpoint {
-    const objects = new Map<number, MemoryObject>();
-    for (const [start, object] of this.#objects) objects.set(start, { ...object });
-    return {
-      bytes: this.bytes.slice(0, this.#top),
-      shadow: this.shadow.slice(0, (this.#top >>> 3) + 1),
+    const before = this.#kept;
+    const kept = {
+      bytes: keepPages(this.bytes, this.#top, before?.bytes ?? null),
+      shadow: keepPages(this.shadow, (this.#top >>> 3) + 1, before?.shadow ?? null),
       top: this.#top,
       used: this.#used,
-      objects,
+      objects: new Map(this.#objects),
       starts: this.#starts.slice(),
       quarantine: this.#quarantine.slice(),
       quarantined: this.#quarantined,
       free: new Map([...this.#free].map(([size, list]) => [size, list.slice()])),
     };
+    this.#kept = kept;
+    return kept;
   }
 
   restore(from: MemoryCheckpoint): void {
     if (!this.#grow(from.top)) throw new InternalError("no room for a checkpoint's memory");
-    this.bytes.fill(0);
-    this.bytes.set(from.bytes);
+    const end = Math.max(this.#top, from.top);
+    putPages(from.bytes, this.bytes, end);
     this.view.setUint32(SHADOW_POINTER, this.bytes.length, true);
-    this.shadow.fill(0);
-    this.shadow.set(from.shadow);
+    putPages(from.shadow, this.shadow, (end >>> 3) + 1);
     this.#top = from.top;
     this.#used = from.used;
-    this.#objects = new Map([...from.objects].map(([start, object]) => [start, { ...object }]));
+    this.#objects = new Map(from.objects);
     this.#starts = from.starts.slice();
     this.#quarantine = from.quarantine.slice();
     this.#quarantined = from.quarantined;
     this.#free = new Map([...from.free].map(([size, list]) => [size, list.slice()]));
+    this.#kept = from;
   }
 
   #grow(top: number): boolean {

@@ -49,6 +49,8 @@ export interface CompiledProgram {
   readonly watched: boolean;
 }
 
+/** V8 takes jump tables of up to 65,520 entries. */
+const MAX_DISPATCHED = 60_000;
 /** V8 refuses a function body beyond this many bytes; a safe distance is kept. */
 const MAX_BODY = 6_000_000;
 
@@ -79,7 +81,7 @@ export function compileProgram(program: Executable, info: JitInfo): CompiledProg
   for (const start of starts) {
     const flow = flows.get(start) as ControlFlow;
     let body: Uint8Array | null = null;
-    if (compilable(program, flow)) {
+    if (compilable(program, flow) && (flow.reducible || flow.blocks.length <= MAX_DISPATCHED)) {
       if (!flow.reducible) dispatched.push(start);
       body = functionBody(parts, flow, provenance, start);
     }
