@@ -28,7 +28,7 @@ export function registerText(reg: Reg, precise: boolean, frameno: number): strin
   let name = regTypeName(reg.type, reg.flags, reg.type === PTR_TO_BTF_ID ? reg.btfName : "");
   if (reg.type === PTR_TO_STACK) {
     if (reg.index !== frameno) name += `[${reg.index}]`;
-    if (reg.scalar.isConst) return `${mark}${name}${reg.off + reg.scalar.value}`;
+    if (reg.scalar.isConst) return `${mark}${name}${signedNumberText(reg.off + reg.scalar.value)}`;
   }
   const parts: string[] = [];
   if (reg.id !== 0) parts.push(`id=${reg.id}${reg.link !== 0 ? (reg.delta < 0 ? reg.delta : `+${reg.delta}`) : ""}`);
