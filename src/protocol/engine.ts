@@ -87,7 +87,10 @@ export interface RunEvent {
   readonly events: readonly KernelEvent[];
   /** Null when unchanged. */
   readonly script: ScriptState | null;
-  readonly snapshot: Snapshot;
+  /** Null when only time has passed since the last one. */
+  readonly snapshot: Snapshot | null;
+  readonly now: number;
+  readonly jiffies: number;
   readonly status: "running" | "paused" | "ended" | "oops";
   readonly position: number;
   readonly following: boolean;

@@ -7,7 +7,7 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
   return {
     ...run,
     status: event.status,
-    snapshot: event.snapshot,
+    snapshot: event.snapshot ?? (run.snapshot && { ...run.snapshot, now: event.now, jiffies: event.jiffies }),
     events: appended(run.events, event.from, event.events),
     script: event.script ?? run.script,
     position: event.position,

@@ -21,6 +21,9 @@ import type { CpuSnapshot, MapSnapshot, ProgramSnapshot, QueueSnapshot, Snapshot
  */
 export class SnapshotTaker {
   readonly #maps = new Map<number, MapRows>();
+  #last: Snapshot | null = null;
+  /** True when nothing was running at the last snapshot: until the next event, only time passes. */
+  #quiet = false;
   readonly #limit: number | undefined;
 
   /** `rows`: most rows of a map, if not as many as the page shows. */
@@ -29,6 +32,20 @@ export class SnapshotTaker {
   }
 
   take(kernel: Kernel): Snapshot {
+    const { state } = kernel;
+    const quiet = state.tasks.size === 0;
+    const last = this.#last;
+    this.#last =
+      last !== null && last.seq === state.seq && quiet && this.#quiet
+        ? last.now === state.now
+          ? last
+          : { ...last, now: state.now, jiffies: kernel.jiffies }
+        : this.#takeWhole(kernel);
+    this.#quiet = quiet;
+    return this.#last;
+  }
+
+  #takeWhole(kernel: Kernel): Snapshot {
     const { state, settings } = kernel;
     const timers = takeTimers(kernel);
     const maps: MapSnapshot[] = [];

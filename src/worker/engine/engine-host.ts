@@ -14,7 +14,7 @@ import {
   type RunEvent,
   type ToEngine,
 } from "../../protocol/engine.ts";
-import type { ScriptState } from "../../protocol/engine-types.ts";
+import type { ScriptState, Snapshot } from "../../protocol/engine-types.ts";
 
 /** What the host needs of the thread that it lives on. */
 export interface HostThread {
@@ -30,6 +30,8 @@ export interface HostThread {
 /** Work of one turn, ms: half a frame, so that requests and updates are never late by more. */
 const SLICE_MS = 8;
 const FRAME_MS = 16;
+/** After an update the engine works on for so many times as long as the update took: a large kernel is shown less often. */
+const UPDATE_REST = 3;
 /** Instructions between two looks at the clock. */
 const PLAY_FUEL = 20_000;
 /** A turn that comes later than this (a sleeping tab) does not make virtual time jump. */
@@ -65,6 +67,11 @@ export class EngineHost {
   #scheduled = false;
   #snapshots = new SnapshotTaker();
   #sent = 0;
+  #sentSnapshot: Snapshot | null = null;
+  /** ms that the last update took to make, and when it was made. */
+  #updateCost = 0;
+  #updatedAt = 0;
+  #updateLater = false;
   #sentScript = "";
   #dirty = false;
   #message = 0;
@@ -190,6 +197,7 @@ export class EngineHost {
     this.#following = true;
     this.#sent = 0;
     this.#sentScript = "";
+    this.#sentSnapshot = null;
     this.#snapshots = new SnapshotTaker();
     this.#playing = false;
     this.#dirty = true;
@@ -317,7 +325,18 @@ export class EngineHost {
   #update(): void {
     const run = this.#run;
     if (!this.#dirty || this.#unseen !== null || run === null) return;
+    const began = this.#thread.now();
+    const rest = this.#updatedAt + UPDATE_REST * this.#updateCost - began;
+    if (rest > 0) {
+      this.#updateAfter(rest);
+      return;
+    }
     this.#dirty = false;
+    const snapshot = this.#snapshots.take(run.kernel);
+    const sent = this.#sentSnapshot;
+    // The taker returns the same parts again while nothing but time has moved.
+    const same = sent !== null && sent.graph === snapshot.graph && sent.maps === snapshot.maps;
+    this.#sentSnapshot = snapshot;
     const state = run.state;
     const script = run.script;
     const signature = scriptSignature(script);
@@ -327,7 +346,9 @@ export class EngineHost {
       from: this.#sent,
       events: run.events.slice(this.#sent),
       script: signature === this.#sentScript ? null : script,
-      snapshot: this.#snapshots.take(run.kernel),
+      snapshot: same ? null : snapshot,
+      now: snapshot.now,
+      jiffies: snapshot.jiffies,
       status:
         state === "oops" && run.position >= run.events.length
           ? "oops"
@@ -343,6 +364,17 @@ export class EngineHost {
     this.#sent = run.events.length;
     this.#sentScript = signature;
     this.#unseen = this.#post(event);
+    this.#updatedAt = this.#thread.now();
+    this.#updateCost = this.#updatedAt - began;
+  }
+
+  #updateAfter(ms: number): void {
+    if (this.#updateLater) return;
+    this.#updateLater = true;
+    this.#thread.later(Math.ceil(ms), () => {
+      this.#updateLater = false;
+      this.#update();
+    });
   }
 
   #post(event: EngineEvent): number {
