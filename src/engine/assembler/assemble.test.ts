@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { formatDiagnostic } from "../base/diagnostic.ts";
+import { readElf } from "../elf/read.ts";
 import { loadObject } from "../loader/load-object.ts";
 import type { CollectionSpec } from "../loader/spec.ts";
 import { assemble } from "./assemble.ts";
@@ -125,6 +126,32 @@ describe("assemble", () => {
       [{ index: 1, kind: "map", name: "one" }],
       [{ index: 0, kind: "prog", name: "prog" }],
     ]);
+  });
+
+  it("puts addresses into data, as the loader finds them", () => {
+    const text = `
+      static const char first[] = "one";
+      char second[4] = "two";
+      char *names[3] = { first + 1, second, 0 };
+      SEC("xdp") int prog(void *ctx):
+        r0 = 0
+        exit`;
+    const object = assemble(text, "a.s");
+    const elf = object.ok ? readElf(object.value) : object;
+    if (!elf.ok) throw new Error("no object");
+    const data = elf.value.sections.find((s) => s.name === ".data");
+    const found = elf.value.relocations.get(data?.index ?? -1)?.map((r) => {
+      const symbol = elf.value.symbols[r.symbol];
+      const section = elf.value.sections[symbol?.section ?? 0]?.name;
+      return [r.offset, r.type, symbol?.name || section, data?.bytes[r.offset]];
+    });
+    // A static variable is named by its section; the bytes say where in it.
+    expect(found).toEqual([
+      [8, 2, ".rodata", 1],
+      [16, 2, "second", 0],
+    ]);
+    const again = object.ok ? disassemble(object.value) : object;
+    expect(again.ok && again.value).toContain("char *names[3] = { first + 1, second, 0 };");
   });
 
   it("says at its place what is wrong", () => {

@@ -261,38 +261,43 @@ export class Declarations {
     );
   }
 
-  #variable(section: ElfSection, { name, size, isStatic, type }: DataPlace, bytes: Uint8Array | null): string {
+  #variable(section: ElfSection, { name, size, offset, isStatic, type }: DataPlace, bytes: Uint8Array | null): string {
     const typed = type !== 0 && sizeOfType(this.#btf, type) === size;
     const declaration = typed ? this.#declare(type, name) : `u8 ${name}[${size}]`;
-    const zero = bytes === null || bytes.every((b) => b === 0);
+    const holdsAddresses = (this.#elf.relocations.get(section.index) ?? []).some(
+      (r) => r.offset >= offset && r.offset < offset + size,
+    );
+    const zero = bytes === null || (!holdsAddresses && bytes.every((b) => b === 0));
     const constant = section.name.startsWith(".rodata") ? "const " : "";
     const plain = constant !== "" ? ".rodata" : zero ? ".bss" : ".data";
     const sec = section.name === plain ? "" : `SEC(${JSON.stringify(section.name)}) `;
-    const value = zero ? "" : ` = ${typed ? this.#value(type, bytes) : list([...bytes])}`;
+    const value = zero ? "" : ` = ${typed ? this.#value(type, bytes, section, offset) : list([...bytes])}`;
     return `${sec}${isStatic ? "static " : ""}${constant}${declaration}${value};`;
   }
 
-  #value(id: BtfId, bytes: Uint8Array): string {
+  #value(id: BtfId, bytes: Uint8Array, section: ElfSection, offset: number): string {
     const type = typeAt(this.#btf, skipModifiersAndTypedefs(this.#btf, id));
     switch (type.kind) {
       case "int":
       case "enum":
-      case "ptr":
       case "float":
         return number(bytes);
+      case "ptr":
+        return this.#address(section, offset, bytes) ?? number(bytes);
       case "array": {
         const size = sizeOfType(this.#btf, type.type) ?? 1;
         const element = typeAt(this.#btf, skipModifiersAndTypedefs(this.#btf, type.type));
         const text = element.kind === "int" && size === 1 ? printable(bytes) : null;
         if (text !== null) return text;
-        return list(chunks(bytes, size).map((part) => this.#value(type.type, part)));
+        return list(chunks(bytes, size).map((part, i) => this.#value(type.type, part, section, offset + i * size)));
       }
       case "struct":
         if (this.#structs.has(skipModifiersAndTypedefs(this.#btf, id))) {
           return list(
             type.members.map((m) => {
               const from = m.bitOffset / 8;
-              return this.#value(m.type, bytes.subarray(from, from + (sizeOfType(this.#btf, m.type) ?? 0)));
+              const part = bytes.subarray(from, from + (sizeOfType(this.#btf, m.type) ?? 0));
+              return this.#value(m.type, part, section, offset + from);
             }),
           );
         }
@@ -300,6 +305,19 @@ export class Declarations {
       default:
         return this.#words(id, bytes);
     }
+  }
+
+  /** What a pointer in data is to hold; null when no relocation says so. */
+  #address(section: ElfSection, offset: number, bytes: Uint8Array): string | null {
+    const relocation = this.#elf.relocations.get(section.index)?.find((r) => r.offset === offset);
+    const symbol = relocation && this.#elf.symbols[relocation.symbol];
+    if (symbol === undefined) return null;
+    const addend = Number(BigInt.asIntN(64, BigInt(number(bytes))));
+    const named = symbol.type === "section" || symbol.name === "" ? undefined : symbol;
+    const place = named ?? this.variableAt(symbol.section, addend);
+    if (place === undefined) return null;
+    const distance = named ? addend : addend - (place as DataPlace).offset;
+    return distance === 0 ? place.name : `${place.name} ${distance < 0 ? "-" : "+"} ${Math.abs(distance)}`;
   }
 
   /** As {@link #blob} declares it. */

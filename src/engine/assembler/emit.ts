@@ -88,6 +88,7 @@ class Emitter {
     this.#placeTexts();
     const insns = this.#encodeFunctions();
     this.#fillSlots();
+    this.#fillPointers();
     const types = this.#describe();
     this.#sections.forEach((section, index) => {
       const code = insns.get(index);
@@ -354,6 +355,28 @@ class Emitter {
           type: R_BPF_64_ABS64,
           symbol: target.symbol,
         });
+      }
+    }
+  }
+
+  /** Addresses in initial values: the bytes hold the distance from the symbol, or from the section's start. */
+  #fillPointers(): void {
+    for (const variable of this.#source.variables) {
+      const own = this.#definitions.get(variable.name);
+      if (own?.kind !== "data") continue;
+      const draft = this.#sections[own.section] as DraftSection;
+      for (const { offset, symbol, addend } of variable.pointers) {
+        const target = this.#definitions.get(symbol.text);
+        if (target === undefined) {
+          this.#report(`there is no map, variable or function '${symbol.text}'`, symbol);
+          continue;
+        }
+        const local = target.kind !== "extern" && target.isStatic;
+        const at = own.offset + offset;
+        const value = BigInt(local ? target.offset + addend : addend);
+        new DataView(draft.bytes.buffer).setBigUint64(at, BigInt.asUintN(64, value), true);
+        const against = local ? this.#sectionSymbol(target.section) : target.symbol;
+        draft.relocations.push({ offset: at, type: R_BPF_64_ABS64, symbol: against });
       }
     }
   }

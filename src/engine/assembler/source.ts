@@ -47,6 +47,8 @@ export interface SourceVariable {
   /** null for zeros */
   readonly bytes: Uint8Array | null;
   readonly size: number;
+  /** Addresses in the initial value: 8 bytes at `offset` are to hold symbol + addend. */
+  readonly pointers: readonly { readonly offset: number; readonly symbol: Token; readonly addend: number }[];
 }
 
 /** A function or variable of the kernel. */
@@ -96,6 +98,8 @@ class SourceReader {
   readonly #externs: SourceExtern[] = [];
   readonly #names = new Set<string>();
   readonly #globals = new Set<string>();
+  /** Addresses in the initialiser that is being read. */
+  #pointers: { offset: number; symbol: Token; addend: number }[] = [];
   #license: string | null = null;
   #dialect: string | null = null;
   /** Section that stays until the next `.section`. */
@@ -299,6 +303,7 @@ class SourceReader {
   ): void {
     let type = v.type;
     let bytes: Uint8Array | null = null;
+    this.#pointers = [];
     if (reader.accept("=")) {
       const literal = reader.peek()?.kind === "string" ? utf8Bytes(`${stringLiteral(reader)}\0`) : null;
       const array = this.#types.types[type];
@@ -314,7 +319,8 @@ class SourceReader {
     }
     const size = this.#types.sizeOf(type);
     if (size === null || size === 0) reader.failAt(v.name, "the type of this variable has no size");
-    const plain = v.isConst ? ".rodata" : bytes?.some((b) => b !== 0) ? ".data" : ".bss";
+    const filled = this.#pointers.length > 0 || bytes?.some((b) => b !== 0) === true;
+    const plain = v.isConst ? ".rodata" : filled ? ".data" : ".bss";
     const section = this.#nextSection ?? plain;
     this.#nextSection = null;
     if (section === "license" || section === "version") {
@@ -328,6 +334,7 @@ class SourceReader {
       type,
       bytes: section.startsWith(".bss") ? null : (bytes ?? new Uint8Array(size)),
       size,
+      pointers: this.#pointers,
     });
   }
 
@@ -352,9 +359,16 @@ class SourceReader {
       reader.expect("}");
       return;
     }
-    if (resolved.kind !== "int") reader.fail("this type is initialised with { … }");
+    if (resolved.kind !== "int" && resolved.kind !== "ptr") reader.fail("this type is initialised with { … }");
+    const size = resolved.kind === "int" ? resolved.size : 8;
+    if (resolved.kind === "ptr" && reader.peek()?.kind === "word") {
+      const symbol = reader.take();
+      const addend = reader.is("+") || reader.is("-") ? Number(reader.number().value) : 0;
+      this.#pointers.push({ offset, symbol, addend });
+      return;
+    }
     const { value } = reader.number();
-    for (let i = 0; i < resolved.size; i++) {
+    for (let i = 0; i < size; i++) {
       bytes[offset + i] = Number(BigInt.asUintN(8, value >> BigInt(8 * i)));
     }
   }
