@@ -72,6 +72,7 @@ export const CASE_FILES = [
   "verifier-cases-values",
   "verifier-cases-paths",
   "verifier-cases-calls",
+  "verifier-cases-calls-more",
 ] as const;
 export type CaseFile = (typeof CASE_FILES)[number];
 
