@@ -39,7 +39,10 @@ export function DemoPicker() {
       onChoose={(id) => {
         const template = TEMPLATES.find((t) => t.id === id);
         if (!template) actions.openDemo(id);
-        else actions.openSource(template.file, template.program, template.script);
+        else {
+          actions.changeSettings({ policy: "uref", unverified: false });
+          actions.openSource(template.file, template.program, template.script);
+        }
       }}
     />
   );

@@ -1,4 +1,4 @@
-import { useMemo } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { problemsOf, verdictOf } from "../editor/problems.ts";
 import { formatBytes, formatNumber, formatSpan } from "../text/format.ts";
 import { useActions, usePlayground } from "./context.tsx";
@@ -31,6 +31,38 @@ function Compiler() {
     );
   }
   return <span>{build.compilerReady ? "clang 22 ready" : "clang 22: fetched at the first edit"}</span>;
+}
+
+/** Quiet time before the link is measured again, ms. */
+const MEASURE_PAUSE = 1500;
+
+/** How long the link would be: some chat programs cut long ones. */
+function LinkLength() {
+  const program = usePlayground((s) => s.source.program);
+  const script = usePlayground((s) => s.source.script);
+  const settings = usePlayground((s) => s.source.settings);
+  const actions = useActions();
+  const [length, setLength] = useState<number | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the link holds the three texts
+  useEffect(() => {
+    let live = true;
+    const timer = setTimeout(() => {
+      actions.share().then(
+        (link) => live && setLength(link.length),
+        () => live && setLength(null),
+      );
+    }, MEASURE_PAUSE);
+    return () => {
+      live = false;
+      clearTimeout(timer);
+    };
+  }, [program, script, settings, actions]);
+  if (length === null) return null;
+  return (
+    <button type="button" onClick={() => actions.setView({ dialog: "share" })}>
+      Link {formatNumber(length)} characters
+    </button>
+  );
 }
 
 export function StatusBar() {
@@ -75,6 +107,7 @@ export function StatusBar() {
       </button>
       {settings.unverified ? <span className="c-bad">unverified programs run</span> : null}
       <span className="sp" />
+      <LinkLength />
       <span>{SAVED[saved]}</span>
     </footer>
   );

@@ -91,6 +91,10 @@ export function InstructionList() {
     event.stopPropagation();
   };
   const refused = program?.rejection?.insn ?? null;
+  const causes = useMemo(
+    () => new Set(program?.explanation?.causes.flatMap((cause) => (cause.insn === null ? [] : [cause.insn])) ?? []),
+    [program],
+  );
   return (
     <div className="ins scroll" ref={scroller}>
       <div
@@ -127,7 +131,7 @@ export function InstructionList() {
                 </div>
               )}
               <div
-                className={`in${at.line && at.line.line === cursorLine ? " lit" : ""}${band ? ` b${band}` : ""}${error ? " er" : ""}${item.index === step ? " on" : ""}${dim ? " dim" : ""}${register !== null && !dim ? " dep" : ""}`}
+                className={`in${at.line && at.line.line === cursorLine ? " lit" : ""}${band ? ` b${band}` : ""}${error ? " er" : ""}${item.index === step ? " on" : ""}${dim ? " dim" : ""}${(register !== null && !dim) || (register === null && causes.has(at.insn)) ? " dep" : ""}`}
               >
                 <span className="a">{at.insn}</span>
                 <span className="c">{at.line && at.line.line > 0 ? at.line.line : ""}</span>

@@ -16,8 +16,9 @@ export function assignedOn(source: string, line: number): string | null {
       [line - 1]?.replace(/"(?:[^"\\]|\\.)*"/g, '""')
       .replace(/\/\/.*$/, "") ?? "";
   const found = new Set<string>();
+  // A register of assembly is no variable.
   for (const match of text.matchAll(/(?<![\w.>])([A-Za-z_]\w*)\s*(?:\[[^\]]*\]\s*)?(?:[+\-*/%&|^]|<<|>>)?=(?!=)/g))
-    if (match[1]) found.add(match[1]);
+    if (match[1] && !/^[rw]\d+$/.test(match[1])) found.add(match[1]);
   return found.size === 1 ? ([...found][0] ?? null) : null;
 }
 

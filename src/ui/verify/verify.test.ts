@@ -76,6 +76,7 @@ describe("variables", () => {
     ["val->stuff = 3;", null],
     ['bpf_printk("x = %d", x);', null],
     ["// x = 1", null],
+    ["r6 += 8", null],
   ])("%s assigns %s", (text, name) => expect(assignedOn(text, 1)).toBe(name));
 
   it("says what the verifier knew of a variable at a line", () => {
