@@ -2,7 +2,7 @@ import { BPF_F_SLEEPABLE } from "../abi/types.ts";
 import { typeAt } from "../btf/layout.ts";
 import { BPF_PSEUDO_KFUNC_CALL, CALL } from "../isa/opcodes.ts";
 import { calls } from "./calls-half.ts";
-import { checkControlFlow, flowGraph, postOrder } from "./passes/control-flow.ts";
+import { checkControlFlow, flowGraph, postOrder, predecessorsOf } from "./passes/control-flow.ts";
 import { type DanglingCall, danglingCall } from "./passes/dangling-calls.ts";
 import { type ResolvedMaps, resolveOperands } from "./passes/encoding.ts";
 import { markFastcallPatterns, shrinkFastcallStacks } from "./passes/fastcall.ts";
@@ -87,6 +87,11 @@ class Verification {
     const maps: ResolvedMaps = { bySlot: new Array(n).fill(null), used: [] };
     const graph = flowGraph(program.insns);
     const postOrders = this.subprograms.map((s) => postOrder(graph, s.start, s.end));
+    const postPlaces = new Int32Array(n);
+    for (const order of postOrders)
+      order.forEach((at, place) => {
+        postPlaces[at] = place;
+      });
     const marks = new Uint8Array(n);
     const facts = Array.from({ length: n }, () => new InsnFacts());
     const insnText = new InsnText(program, maps.bySlot);
@@ -100,7 +105,16 @@ class Verification {
       log: this.log,
       logLevel: options.logLevel,
       insnText,
-      tables: { marks, liveRegs, components, subprogramOf, postOrders, graph },
+      tables: {
+        marks,
+        liveRegs,
+        components,
+        subprogramOf,
+        postOrders,
+        postPlaces,
+        graph,
+        predecessors: predecessorsOf(graph),
+      },
       mapsBySlot: maps.bySlot,
       sleepable: (program.flags & BPF_F_SLEEPABLE) !== 0,
     });

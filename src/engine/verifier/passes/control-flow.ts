@@ -59,6 +59,30 @@ export function flowGraph(insns: readonly Instruction[]): FlowGraph {
   return { first, second };
 }
 
+/** Slots before each slot in its function: those of slot k are `list[start[k]]` to before `list[start[k + 1]]`. */
+export interface Predecessors {
+  readonly start: Int32Array;
+  readonly list: Int32Array;
+}
+
+export function predecessorsOf({ first, second }: FlowGraph): Predecessors {
+  const n = first.length;
+  const start = new Int32Array(n + 2);
+  for (const next of [first, second]) for (let i = 0; i < n; i++) if (next[i]! >= 0) start[next[i]! + 1]!++;
+  for (let i = 0; i <= n; i++) start[i + 1] = start[i + 1]! + start[i]!;
+  const list = new Int32Array(start[n]!);
+  const fill = start.slice();
+  for (const next of [first, second]) {
+    for (let i = 0; i < n; i++) {
+      const to = next[i]!;
+      if (to < 0 || to >= n) continue;
+      list[fill[to]!] = i;
+      fill[to] = fill[to]! + 1;
+    }
+  }
+  return { start, list };
+}
+
 /** True for a helper or kfunc call that runs a callback before it returns. */
 export function callsBack(program: VerifierProgram, at: number): "sync" | "async" | null {
   const insn = program.insns[at];

@@ -18,8 +18,14 @@ class FrameMasks {
   /** Overwritten on every way from here to the function's end. */
   readonly writtenLo: Int32Array;
   readonly writtenHi: Int32Array;
+  /** By place in the function's post order: what the instruction's sets depend on has changed. All such places lie in [first, last]. */
+  readonly dirty: Uint8Array;
+  firstDirty: number;
+  lastDirty = -1;
 
   constructor(length: number) {
+    this.dirty = new Uint8Array(length);
+    this.firstDirty = length;
     this.used = new Uint8Array(length);
     this.readLo = new Int32Array(length);
     this.readHi = new Int32Array(length);
@@ -29,6 +35,21 @@ class FrameMasks {
     this.liveHi = new Int32Array(length);
     this.writtenLo = new Int32Array(length);
     this.writtenHi = new Int32Array(length);
+  }
+
+  markDirty(place: number): void {
+    this.dirty[place] = 1;
+    if (place < this.firstDirty) this.firstDirty = place;
+    if (place > this.lastDirty) this.lastDirty = place;
+  }
+
+  /** Overwritten sets are to be found anew. */
+  forgetWritten(count: number): void {
+    this.writtenLo.fill(0);
+    this.writtenHi.fill(0);
+    this.dirty.fill(1, 0, count);
+    this.firstDirty = 0;
+    this.lastDirty = count - 1;
   }
 }
 
@@ -122,6 +143,7 @@ export class StackLiveness {
     if ((newLo & ~masks.liveLo[at]!) !== 0 || (newHi & ~masks.liveHi[at]!) !== 0) instance.updated = true;
     masks.readLo[at] = newLo;
     masks.readHi[at] = newHi;
+    masks.markDirty(this.w.tables.postPlaces[insn]!);
   }
 
   /** The current instruction overwrites slot `k` of frame `frameno` as a whole. */
@@ -160,6 +182,7 @@ export class StackLiveness {
       if (lo !== writeLo || hi !== writeHi) {
         masks.writeLo[at] = lo;
         masks.writeHi[at] = hi;
+        masks.markDirty(this.w.tables.postPlaces[insn]!);
         instance.updated = true;
         if ((writeLo & ~lo) !== 0 || (writeHi & ~hi) !== 0) instance.writeDropped = true;
       }
@@ -187,10 +210,8 @@ export class StackLiveness {
     const instance = this.instanceAt(state, frameno);
     if (!instance.updated) return;
     if (instance.writeDropped) {
-      for (const masks of instance.frames) {
-        masks?.writtenLo.fill(0);
-        masks?.writtenHi.fill(0);
-      }
+      const { length } = this.w.tables.postOrders[instance.subprogram.index]!;
+      for (const masks of instance.frames) masks?.forgetWritten(length);
     }
     let rounds = 0;
     for (let changed = true; changed; ) {
@@ -222,16 +243,26 @@ export class StackLiveness {
     this.settle(outer, callsite);
   }
 
-  /** One round of data flow over the function, for one frame. */
+  /**
+   * One round of data flow over the function in post order, for one frame. Instructions of which nothing has changed that their sets
+   * depend on are passed over.
+   */
   private updateFrame(instance: Instance, frameno: number, masks: FrameMasks): boolean {
-    const { graph, postOrders, marks } = this.w.tables;
+    const { graph, postOrders, postPlaces, predecessors, marks } = this.w.tables;
     const { first, second } = graph;
     const order = postOrders[instance.subprogram.index]!;
     const { start } = instance.subprogram;
     const { readLo, readHi, writeLo, writeHi, liveLo, liveHi, writtenLo, writtenHi } = masks;
     const { detailed } = this.w;
+    const { dirty } = masks;
     let changed = false;
-    for (let i = 0; i < order.length; i++) {
+    let last = masks.lastDirty;
+    let i = masks.firstDirty;
+    masks.firstDirty = order.length;
+    masks.lastDirty = -1;
+    for (; i <= last; i++) {
+      if (dirty[i] === 0) continue;
+      dirty[i] = 0;
       const at = order[i]!;
       const a = first[at]!;
       if (a < 0) continue;
@@ -267,6 +298,14 @@ export class StackLiveness {
       liveHi[k] = aliveHi;
       writtenLo[k] = doneLo;
       writtenHi[k] = doneHi;
+      for (let p = predecessors.start[at]!; p < predecessors.start[at + 1]!; p++) {
+        const place = postPlaces[predecessors.list[p]!]!;
+        if (place <= i) masks.markDirty(place);
+        else {
+          dirty[place] = 1;
+          if (place > last) last = place;
+        }
+      }
     }
     return changed;
   }

@@ -1,7 +1,7 @@
 import type { Errno } from "../../abi/errno.ts";
 import { BPF_F_STRICT_ALIGNMENT } from "../../abi/types.ts";
 import type { Instruction } from "../../isa/instruction.ts";
-import type { FlowGraph } from "../passes/control-flow.ts";
+import type { FlowGraph, Predecessors } from "../passes/control-flow.ts";
 import type { InsnText } from "../passes/insn-text.ts";
 import type { PassFailure } from "../passes/outcome.ts";
 import {
@@ -50,7 +50,10 @@ export interface ProgramTables {
   readonly components: Int32Array;
   readonly subprogramOf: Int32Array;
   readonly postOrders: readonly Int32Array[];
+  /** Place of each slot in the post order of its function. */
+  readonly postPlaces: Int32Array;
   readonly graph: FlowGraph;
+  readonly predecessors: Predecessors;
 }
 
 const MAX_PENDING = 8192;
