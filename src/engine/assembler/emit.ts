@@ -21,7 +21,8 @@ import type { Instruction } from "../isa/instruction.ts";
 import { encodeInstructions, INSTRUCTION_BYTES } from "../isa/instruction.ts";
 import { BPF_PSEUDO_CALL } from "../isa/opcodes.ts";
 import { type BtfExtFunction, type BtfExtLine, writeBtfExt } from "./btf-ext.ts";
-import type { AssemblySource, SourceFunction, SourceInsn, SourceMap } from "./source.ts";
+import type { SourceMap } from "./map-declaration.ts";
+import type { AssemblySource, SourceFunction, SourceInsn } from "./source.ts";
 import type { Reference } from "./statement.ts";
 import type { TypeTable } from "./types.ts";
 

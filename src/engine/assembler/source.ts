@@ -1,10 +1,11 @@
-import { MAP_TYPES } from "../abi/types.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
-import { utf8Bytes } from "../base/utf8.ts";
 import type { BtfId } from "../btf/types.ts";
+import { type InitialPointer, MAX_VARIABLE, readInitialValue } from "./initialiser.ts";
+import { stringLiteral, textOf, unquote, withoutComments } from "./literals.ts";
+import { readMap, type SourceMap } from "./map-declaration.ts";
 import { readWholeStatement, type Statement } from "./statement.ts";
 import { LineError, type Token, TokenReader, tokenize } from "./tokens.ts";
-import { readBaseType, readDeclarator, readParameters, readPointers, startsType, TypeTable } from "./types.ts";
+import { readBaseType, readDeclarator, readParameters, startsType, TypeTable } from "./types.ts";
 
 /** An instruction with its place in the text. */
 export interface SourceInsn {
@@ -26,19 +27,6 @@ export interface SourceFunction {
   readonly labels: Map<string, number>;
 }
 
-export interface SourceMap {
-  readonly name: string;
-  readonly line: number;
-  /** Numbers by libbpf's field names: type, max_entries, map_flags, key_size… */
-  readonly numbers: ReadonlyMap<string, number>;
-  readonly key: BtfId | null;
-  readonly value: BtfId | null;
-  /** Name of the map whose definition the inner maps have. */
-  readonly inner: Token | null;
-  /** Initial entries of a map of maps or of programs. */
-  readonly slots: readonly { readonly index: number; readonly name: Token }[];
-}
-
 export interface SourceVariable {
   readonly name: string;
   readonly section: string;
@@ -47,8 +35,7 @@ export interface SourceVariable {
   /** null for zeros */
   readonly bytes: Uint8Array | null;
   readonly size: number;
-  /** Addresses in the initial value: 8 bytes at `offset` are to hold symbol + addend. */
-  readonly pointers: readonly { readonly offset: number; readonly symbol: Token; readonly addend: number }[];
+  readonly pointers: readonly InitialPointer[];
 }
 
 /** A function or variable of the kernel. */
@@ -98,8 +85,6 @@ class SourceReader {
   readonly #externs: SourceExtern[] = [];
   readonly #names = new Set<string>();
   readonly #globals = new Set<string>();
-  /** Addresses in the initialiser that is being read. */
-  #pointers: { offset: number; symbol: Token; addend: number }[] = [];
   #license: string | null = null;
   #dialect: string | null = null;
   /** Section that stays until the next `.section`. */
@@ -226,7 +211,7 @@ class SourceReader {
         if (!reader.atEnd) this.#declaration(rest(reader));
         return;
       case "map":
-        this.#readMap(reader);
+        this.#maps.push(readMap(reader, this.#types, (name) => this.#claim(reader, name)));
         break;
       case "struct":
         if (reader.is("{", 2)) this.#readStruct(reader);
@@ -301,25 +286,14 @@ class SourceReader {
     reader: TokenReader,
     v: { name: Token; type: BtfId; unsized: boolean; isStatic: boolean; isConst: boolean },
   ): void {
-    let type = v.type;
-    let bytes: Uint8Array | null = null;
-    this.#pointers = [];
-    if (reader.accept("=")) {
-      const literal = reader.peek()?.kind === "string" ? utf8Bytes(`${stringLiteral(reader)}\0`) : null;
-      const array = this.#types.types[type];
-      if (v.unsized && array?.kind === "array") {
-        const count = literal ? literal.length : countElements(reader);
-        type = this.#types.array(array.type, count);
-      }
-      const size = this.#types.sizeOf(type) ?? 0;
-      bytes = new Uint8Array(size);
-      if (literal === null) this.#initialise(reader, bytes, 0, type);
-      else if (literal.length - 1 > size) reader.failAt(v.name, "the text is longer than the array");
-      else bytes.set(literal.subarray(0, size));
-    }
+    const initial = reader.accept("=") ? readInitialValue(reader, this.#types, v) : null;
+    const type = initial?.type ?? v.type;
+    const bytes = initial?.bytes ?? null;
+    const pointers = initial?.pointers ?? [];
     const size = this.#types.sizeOf(type);
     if (size === null || size === 0) reader.failAt(v.name, "the type of this variable has no size");
-    const filled = this.#pointers.length > 0 || bytes?.some((b) => b !== 0) === true;
+    if (size > MAX_VARIABLE) reader.failAt(v.name, `the variable is larger than ${MAX_VARIABLE} bytes`);
+    const filled = pointers.length > 0 || bytes?.some((b) => b !== 0) === true;
     const plain = v.isConst ? ".rodata" : filled ? ".data" : ".bss";
     const section = this.#nextSection ?? plain;
     this.#nextSection = null;
@@ -334,92 +308,8 @@ class SourceReader {
       type,
       bytes: section.startsWith(".bss") ? null : (bytes ?? new Uint8Array(size)),
       size,
-      pointers: this.#pointers,
+      pointers,
     });
-  }
-
-  /** A number, or `{ … }` for arrays and structures; what is left out is zero. */
-  #initialise(reader: TokenReader, bytes: Uint8Array, offset: number, type: BtfId): void {
-    const resolved = this.#types.resolve(type);
-    if (reader.accept("{")) {
-      const places: { offset: number; type: BtfId }[] =
-        resolved.kind === "array"
-          ? Array.from({ length: resolved.count }, (_, i) => ({
-              offset: offset + i * (this.#types.sizeOf(resolved.type) ?? 0),
-              type: resolved.type,
-            }))
-          : resolved.kind === "struct"
-            ? resolved.members.map((m) => ({ offset: offset + m.bitOffset / 8, type: m.type }))
-            : reader.fail("a number is expected here");
-      for (const place of places) {
-        if (reader.is("}")) break;
-        this.#initialise(reader, bytes, place.offset, place.type);
-        if (!reader.accept(",")) break;
-      }
-      reader.expect("}");
-      return;
-    }
-    if (resolved.kind !== "int" && resolved.kind !== "ptr") reader.fail("this type is initialised with { … }");
-    const size = resolved.kind === "int" ? resolved.size : 8;
-    if (resolved.kind === "ptr" && reader.peek()?.kind === "word") {
-      const symbol = reader.take();
-      const addend = reader.is("+") || reader.is("-") ? Number(reader.number().value) : 0;
-      this.#pointers.push({ offset, symbol, addend });
-      return;
-    }
-    const { value } = reader.number();
-    for (let i = 0; i < size; i++) {
-      bytes[offset + i] = Number(BigInt.asUintN(8, value >> BigInt(8 * i)));
-    }
-  }
-
-  #readMap(reader: TokenReader): void {
-    reader.take();
-    const name = reader.word("the name of a map");
-    this.#claim(reader, name);
-    const numbers = new Map<string, number>();
-    const map: { key: BtfId | null; value: BtfId | null; inner: Token | null } = {
-      key: null,
-      value: null,
-      inner: null,
-    };
-    const slots: { index: number; name: Token }[] = [];
-    reader.expect("{");
-    while (!reader.accept("}")) {
-      const field = reader.word("a field of the map");
-      if (!reader.accept("=")) reader.expect(":");
-      switch (field.text) {
-        case "type":
-          numbers.set("type", mapType(reader));
-          break;
-        case "key":
-        case "value":
-          map[field.text] = readPointers(reader, this.#types, readBaseType(reader, this.#types));
-          break;
-        case "inner":
-          map.inner = reader.word("the name of a map");
-          break;
-        case "slots":
-          do {
-            const { value } = reader.number("the index of a slot");
-            reader.expect("=");
-            slots.push({ index: Number(value), name: reader.word("the name of a map or program") });
-          } while (reader.accept(","));
-          break;
-        default: {
-          const known = MAP_NUMBERS[field.text];
-          if (known === undefined) reader.failAt(field, `a map has no field '${field.text}'`);
-          numbers.set(known, Number(BigInt.asUintN(32, reader.number().value)));
-        }
-      }
-      if (!reader.is("}") && !reader.accept(";") && !reader.accept(",")) {
-        // The end of a line separates too.
-        const next = reader.peek();
-        if (next === undefined || next.line === field.line) reader.fail("expected ';' or '}'");
-      }
-    }
-    if (!numbers.has("type")) reader.failAt(name, `map ${name.text} has no type`);
-    this.#maps.push({ name: name.text, line: name.line, numbers, ...map, slots });
   }
 
   #begin(
@@ -483,80 +373,8 @@ class SourceReader {
   }
 }
 
-const MAP_NUMBERS: Readonly<Record<string, string>> = {
-  max_entries: "max_entries",
-  entries: "max_entries",
-  flags: "map_flags",
-  map_flags: "map_flags",
-  key_size: "key_size",
-  value_size: "value_size",
-  map_extra: "map_extra",
-  numa_node: "numa_node",
-  pinning: "pinning",
-};
-
-/** `hash`, `BPF_MAP_TYPE_HASH` or a number. */
-function mapType(reader: TokenReader): number {
-  if (reader.peek()?.kind === "number") return Number(reader.number().value);
-  const token = reader.word("a type of map");
-  const name = token.text.replace(/^BPF_MAP_TYPE_/, "").toLowerCase();
-  const type = Object.hasOwn(MAP_TYPES, name) ? MAP_TYPES[name as keyof typeof MAP_TYPES] : undefined;
-  if (type === undefined) reader.failAt(token, `'${token.text}' is no type of map`);
-  return type;
-}
-
 function rest(reader: TokenReader): Token[] {
   const tokens: Token[] = [];
   while (!reader.atEnd) tokens.push(reader.take());
   return tokens;
-}
-
-/** Elements of the initialiser that comes next, without taking it. */
-function countElements(reader: TokenReader): number {
-  let depth = 0;
-  let count = 0;
-  for (let ahead = 0; reader.peek(ahead) !== undefined; ahead++) {
-    if (reader.is("{", ahead)) depth++;
-    else if (reader.is("}", ahead)) depth--;
-    else if (depth === 1 && !reader.is(",", ahead)) {
-      if (reader.is(",", ahead - 1) || reader.is("{", ahead - 1)) count++;
-    }
-    if (depth === 0) break;
-  }
-  return count;
-}
-
-function stringLiteral(reader: TokenReader): string {
-  const token = reader.peek();
-  if (token?.kind !== "string") reader.fail("expected a text in quotes");
-  reader.take();
-  return unquote(token.text);
-}
-
-const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "0": "\0", "\\": "\\", '"': '"' };
-
-function unquote(text: string): string {
-  return text
-    .slice(1, -1)
-    .replace(/\\(x[0-9a-fA-F]{1,2}|.)/g, (_, code: string) =>
-      code.startsWith("x") && code.length > 1
-        ? String.fromCharCode(Number.parseInt(code.slice(1), 16))
-        : (ESCAPES[code] ?? code),
-    );
-}
-
-function textOf(bytes: Uint8Array): string {
-  const end = bytes.indexOf(0);
-  return String.fromCharCode(...bytes.subarray(0, end < 0 ? bytes.length : end));
-}
-
-/** The lines, comments replaced by blanks so that columns stay. */
-function withoutComments(text: string): string[] {
-  const blank = (comment: string): string => comment.replace(/[^\n]/g, " ");
-  return text
-    .replace(/\r\n?/g, "\n")
-    .replace(/"(?:[^"\\\n]|\\.)*"|\/\*[\s\S]*?\*\/|\/\/[^\n]*|(?<=^|[ \t])#(?!\d)[^\n]*/gm, (match) =>
-      match.startsWith('"') ? match : blank(match),
-    )
-    .split("\n");
 }
