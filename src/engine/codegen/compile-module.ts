@@ -95,7 +95,7 @@ function compileFunction(context: ModuleContext, fn: IrFunction, diagnostics: Di
     diagnostics.push(errorAt(metadata, STACK_MESSAGE, machine.slots[crossed]?.dbg ?? -1, fn.subprogram));
     return null;
   }
-  const encoded = encodeFunction(machine, context.cpu.v4);
+  const encoded = encodeFunction(machine, context.cpu);
   if (!encoded.ok) {
     diagnostics.push(errorAt(metadata, encoded.error.message, encoded.error.dbg, fn.subprogram));
     return null;

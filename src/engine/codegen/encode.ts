@@ -15,8 +15,12 @@ import {
   BPF_EXIT,
   BPF_H,
   BPF_IND,
+  BPF_JLE,
+  BPF_JLT,
   BPF_JMP,
   BPF_JMP32,
+  BPF_JSLE,
+  BPF_JSLT,
   BPF_K,
   BPF_LD,
   BPF_LDX,
@@ -38,6 +42,7 @@ import type { SymbolReference } from "./compiled-module.ts";
 import { layOutBlocks } from "./layout.ts";
 import type { AsmCode, MachineFunction, MachineInsn, Place, Terminator } from "./machine.ts";
 import { negatedJump } from "./select/conditions.ts";
+import type { CpuFeatures } from "./select/module-context.ts";
 
 export interface EncodedFunction {
   readonly insns: readonly Instruction[];
@@ -64,11 +69,11 @@ interface Jump {
   readonly long: boolean;
 }
 
-/** Turns allocated code into instructions, with jumps of the final distances. `gotol`: whether v4's long jump exists. */
-export function encodeFunction(fn: MachineFunction, gotol: boolean): Result<EncodedFunction, EncodeFailure> {
+/** Turns allocated code into instructions, with jumps of the final distances. */
+export function encodeFunction(fn: MachineFunction, cpu: CpuFeatures): Result<EncodedFunction, EncodeFailure> {
   const order = layOutBlocks(fn);
-  for (const long of gotol ? [false, true] : [false]) {
-    const encoder = new Encoder(fn, order, long);
+  for (const long of cpu.v4 ? [false, true] : [false]) {
+    const encoder = new Encoder(fn, order, long, cpu.jumpLess);
     if (encoder.run()) return ok(encoder);
     if (encoder.failure !== null) return err(encoder.failure);
   }
@@ -86,11 +91,13 @@ class Encoder implements EncodedFunction {
   readonly #order: readonly number[];
   /** Every unconditional jump is long, and conditional ones jump over one. */
   readonly #long: boolean;
+  readonly #jumpLess: boolean;
   readonly #jumps: Jump[] = [];
   readonly #starts = new Map<number, number>();
 
-  constructor(fn: MachineFunction, order: readonly number[], long: boolean) {
+  constructor(fn: MachineFunction, order: readonly number[], long: boolean, jumpLess: boolean) {
     this.#fn = fn;
+    this.#jumpLess = jumpLess;
     this.#order = order;
     this.#long = long;
   }
@@ -278,9 +285,10 @@ class Encoder implements EncodedFunction {
         this.#push(term.dbg, BPF_JMP | BPF_EXIT);
         return;
       case "if": {
-        const negated = negatedJump(term.code);
+        const opposite = negatedJump(term.code);
+        // v1 has no `<` and `<=`: what would become one stays as it is.
+        const negated = !this.#jumpLess && opposite !== undefined && isLess(opposite) ? undefined : opposite;
         let { code, taken: to, otherwise } = term;
-        // With long jumps the short one jumps over: its sense is turned.
         if (negated !== undefined && to === next) {
           code = negated;
           [to, otherwise] = [otherwise, to];
@@ -307,6 +315,10 @@ class Encoder implements EncodedFunction {
         return;
     }
   }
+}
+
+function isLess(code: number): boolean {
+  return code === BPF_JLT || code === BPF_JLE || code === BPF_JSLT || code === BPF_JSLE;
 }
 
 function aluClass(width: number): number {

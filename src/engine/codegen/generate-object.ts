@@ -1,5 +1,4 @@
 import type { Diagnostic } from "../base/diagnostic.ts";
-import { InternalError } from "../base/errors.ts";
 import type { Result } from "../base/result.ts";
 import { err, ok } from "../base/result.ts";
 import type { IrModule } from "../ir/module.ts";
@@ -23,9 +22,9 @@ export function generateObject(module: IrModule, options: CodegenOptions): Resul
     if (!compiled.ok) return compiled;
     return ok(writeObject(compiled.value, sourceLines(options.sources ?? new Map())));
   } catch (fault) {
-    // A fault of the compiler must not cost the visitor the page.
-    if (!(fault instanceof InternalError) && !(fault instanceof RangeError)) throw fault;
-    return err([{ severity: "error", message: `internal error of the compiler: ${fault.message}` }]);
+    // A fault of the compiler must not cost the visitor the page, nor what they typed.
+    const message = fault instanceof Error ? fault.message : String(fault);
+    return err([{ severity: "error", message: `internal error of the compiler: ${message}` }]);
   }
 }
 

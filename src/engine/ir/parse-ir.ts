@@ -78,7 +78,7 @@ export function parseIr(text: string): Result<IrModule, readonly Diagnostic[]> {
     if (reader.failure === null) reader.nextLine();
   }
   if (reader.failure !== null) {
-    const line = text.slice(0, reader.at).split("\n").length;
+    const line = text.slice(0, reader.failedAt).split("\n").length;
     const span = pointSpan(IR_FILE, line, 1);
     return err([{ severity: "error", message: `the compiler's IR cannot be read: ${reader.failure}`, span }]);
   }

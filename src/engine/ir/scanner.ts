@@ -23,6 +23,8 @@ export class Scanner {
   at: number;
   end: number;
   failure: string | null = null;
+  /** Where the first failure was. */
+  failedAt = 0;
 
   constructor(text: string, at = 0, end = text.length) {
     this.text = text;
@@ -31,7 +33,10 @@ export class Scanner {
   }
 
   fail(message: string): void {
-    this.failure ??= message;
+    if (this.failure === null) {
+      this.failure = message;
+      this.failedAt = this.at;
+    }
     this.at = this.lineEnd();
   }
 
