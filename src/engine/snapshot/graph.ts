@@ -1,7 +1,15 @@
 import { progTypeName } from "../abi/types.ts";
 import { type Kernel, leakedLoops, referenceEdges } from "../kernel/api.ts";
 import { decodedText } from "../script/decode-value.ts";
-import type { GraphNode, GraphSnapshot, MapSnapshot, NodeKind, TimerSnapshot } from "./types.ts";
+import {
+  GRAPH_TIMERS_SHOWN,
+  type GraphNode,
+  type GraphSnapshot,
+  type MapSnapshot,
+  type NodeKind,
+  TIMERS_SHOWN,
+  type TimerSnapshot,
+} from "./types.ts";
 
 /** Who holds whom: every process, fd, pin, link, program and map; elements and timers where timers are. */
 export function takeGraph(
@@ -10,8 +18,8 @@ export function takeGraph(
   timers: readonly TimerSnapshot[],
 ): GraphSnapshot {
   const { state } = kernel;
-  const edges = referenceEdges(kernel).map((edge) => ({ ...edge, id: `${edge.from}>${edge.to}:${edge.kind}` }));
-  const leaks = leakedLoops(kernel);
+  // Many timers are looked through for leaks only once a leak is known.
+  const leaks = timers.length < TIMERS_SHOWN || state.leaksReported.size > 0 ? leakedLoops(kernel) : [];
   const leaked = new Set(leaks.flat());
   const nodes = new Map<string, GraphNode>();
   const add = (id: string, kind: NodeKind, node: Partial<GraphNode> & Pick<GraphNode, "label">): void => {
@@ -47,7 +55,8 @@ export function takeGraph(
     });
     for (const row of map.rows) keys.set(row.node, decodedText(row.key));
   }
-  for (const timer of timers) {
+  const edges = shownEdges(kernel, timers, leaks);
+  for (const timer of timers.slice(0, GRAPH_TIMERS_SHOWN)) {
     add(timerNode(timer.id), "timer", {
       label: timer.label,
       detail: timer.callback?.functionName ?? "",
@@ -68,6 +77,31 @@ export function takeGraph(
     }
   }
   return { nodes: [...nodes.values()], edges, leaks };
+}
+
+/** Edges between what the graph shows: of many timers the first ones, with their elements, and all that are part of a leak. */
+function shownEdges(
+  kernel: Kernel,
+  timers: readonly TimerSnapshot[],
+  leaks: GraphSnapshot["leaks"],
+): GraphSnapshot["edges"] {
+  const all = referenceEdges(kernel);
+  const many = timers.length > GRAPH_TIMERS_SHOWN || all.length > 4 * GRAPH_TIMERS_SHOWN;
+  const shown = new Set(leaks.flat());
+  if (many) {
+    for (const timer of timers.slice(0, GRAPH_TIMERS_SHOWN)) {
+      shown.add(timerNode(timer.id));
+      shown.add(timer.element);
+    }
+    for (const edge of all) {
+      if (shown.size >= 4 * GRAPH_TIMERS_SHOWN) break;
+      if (edge.to.startsWith("element:") && edge.kind !== "owns") shown.add(edge.to);
+    }
+  }
+  const isShown = (node: string): boolean => !/^(element|timer):/.test(node) || shown.has(node);
+  return all
+    .filter((edge) => !many || (isShown(edge.from) && isShown(edge.to)))
+    .map((edge) => ({ ...edge, id: `${edge.from}>${edge.to}:${edge.kind}` }));
 }
 
 const KINDS: Readonly<Record<string, NodeKind>> = {

@@ -4,6 +4,7 @@ import {
   type Kernel,
   queuedTimers,
   type Task,
+  type Timer,
   timerExpiry,
   timerState,
   wheelBuckets,
@@ -13,7 +14,15 @@ import { functionAt, lineAt } from "../vm/executable.ts";
 import { registersHex } from "../vm/frame.ts";
 import { takeGraph } from "./graph.ts";
 import { MapRows } from "./map-rows.ts";
-import type { CpuSnapshot, MapSnapshot, ProgramSnapshot, QueueSnapshot, Snapshot, TimerSnapshot } from "./types.ts";
+import {
+  type CpuSnapshot,
+  type MapSnapshot,
+  type ProgramSnapshot,
+  type QueueSnapshot,
+  type Snapshot,
+  TIMERS_SHOWN,
+  type TimerSnapshot,
+} from "./types.ts";
 
 /**
  * Takes snapshots of one kernel. What has not changed since the one before is the same object again, so that sixty a second are
@@ -70,6 +79,7 @@ export class SnapshotTaker {
       programs,
       maps,
       timers,
+      ...(timers.length < state.timers.size ? { timerCount: state.timers.size } : {}),
       queues: takeQueues(kernel),
       graph: takeGraph(kernel, maps, timers),
       oops: state.oops,
@@ -106,9 +116,22 @@ export class SnapshotTaker {
 /** A snapshot without anything to compare with, of every row: for the CLI and tests. */
 export const takeSnapshot = (kernel: Kernel): Snapshot => new SnapshotTaker(Number.POSITIVE_INFINITY).take(kernel);
 
+/** All timers; of too many those that run and those that are due first. */
+function shownTimers(kernel: Kernel): Timer[] {
+  const timers = [...kernel.state.timers.values()];
+  if (timers.length <= TIMERS_SHOWN) return timers;
+  const due = (timer: Timer): number =>
+    timer.runningOn >= 0 ? -1 : (timerExpiry(kernel, timer) ?? Number.POSITIVE_INFINITY);
+  return timers
+    .map((timer) => ({ timer, due: due(timer) }))
+    .sort((a, b) => a.due - b.due)
+    .slice(0, TIMERS_SHOWN)
+    .map(({ timer }) => timer);
+}
+
 function takeTimers(kernel: Kernel): TimerSnapshot[] {
   const timers: TimerSnapshot[] = [];
-  for (const timer of kernel.state.timers.values()) {
+  for (const timer of shownTimers(kernel)) {
     const state = timerState(timer);
     const { callback } = timer;
     const queued = timer.queuedOn >= 0;
@@ -141,7 +164,7 @@ function takeQueues(kernel: Kernel): QueueSnapshot[] {
   const queues: QueueSnapshot[] = [];
   for (const cpu of kernel.state.cpus) {
     for (const base of ["monotonic", "boottime", "wheel"] as const) {
-      const queued = queuedTimers(kernel, cpu.id, base);
+      const queued = queuedTimers(kernel, cpu.id, base).slice(0, TIMERS_SHOWN);
       if (queued.length === 0) continue;
       const buckets =
         base !== "wheel"
@@ -149,7 +172,7 @@ function takeQueues(kernel: Kernel): QueueSnapshot[] {
           : wheelBuckets(kernel, cpu.id).map(({ level, bucket, timers }) => ({
               level,
               bucket,
-              timers: timers.map((t) => t.timer.id),
+              timers: timers.slice(0, TIMERS_SHOWN).map((t) => t.timer.id),
             }));
       queues.push({ cpu: cpu.id, base, timers: queued.map((q) => q.timer.id), buckets });
     }

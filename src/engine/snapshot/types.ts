@@ -15,7 +15,10 @@ export interface Snapshot {
   readonly cpus: readonly CpuSnapshot[];
   readonly programs: readonly ProgramSnapshot[];
   readonly maps: readonly MapSnapshot[];
+  /** At most {@link TIMERS_SHOWN}: those that run and those that are due first. */
   readonly timers: readonly TimerSnapshot[];
+  /** Timers in all, when not all of them are in `timers`. */
+  readonly timerCount?: number;
   readonly queues: readonly QueueSnapshot[];
   readonly graph: GraphSnapshot;
   readonly oops: Oops | null;
@@ -65,6 +68,9 @@ export interface MapSnapshot {
 }
 
 export const MAP_ROWS_SHOWN = 1000;
+export const TIMERS_SHOWN = 1000;
+/** Timers with their elements that the reference graph shows. */
+export const GRAPH_TIMERS_SHOWN = 250;
 
 export interface MapRow {
   /** `element:MAPID:KEYHEX` */
