@@ -107,12 +107,21 @@ export function GraphView() {
     );
   return (
     <div className="gscroll scroll" ref={ref}>
-      {layout ? <Drawing layout={layout} snapshot={snapshot} /> : null}
+      {layout ? <Drawing layout={layout} snapshot={snapshot} height={size.height} /> : null}
     </div>
   );
 }
 
-function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly snapshot: Snapshot }) {
+function Drawing({
+  layout,
+  snapshot,
+  height,
+}: {
+  readonly layout: GraphLayout;
+  readonly snapshot: Snapshot;
+  /** Of what is in view, px. */
+  readonly height: number;
+}) {
   const actions = useActions();
   const selected = usePlayground((s) => s.view.selectedNode);
   const [hover, setHover] = useState<string | null>(null);
@@ -209,29 +218,41 @@ function Drawing({ layout, snapshot }: { readonly layout: GraphLayout; readonly 
         })}
       </svg>
       {askedBox ? (
-        <HolderCard box={askedBox} layout={layout} snapshot={snapshot} onClose={() => setAsked(null)} />
+        <HolderCard box={askedBox} layout={layout} height={height} snapshot={snapshot} onClose={() => setAsked(null)} />
       ) : null}
     </div>
   );
 }
 
 const CARD = 330;
+/** Of a card with some holders, px. */
+const CARD_HEIGHT = 150;
+/** The column heads, which the drawing reaches under. */
+const HEAD = 24;
 
 /** Why a node is alive, floating beside it. */
 function HolderCard(props: {
   readonly box: Box;
   readonly layout: GraphLayout;
+  readonly height: number;
   readonly snapshot: Snapshot;
   readonly onClose: () => void;
 }) {
   const { box, layout, snapshot } = props;
   const names = useNames();
+  // Above the node where there is no room below it.
+  const above = box.y + box.h + CARD_HEIGHT > Math.max(props.height, layout.height) && box.y > CARD_HEIGHT;
   const left = Math.max(4, Math.min(box.x - 40, layout.width - CARD - 4));
   return (
     <section
       className="whycard"
       aria-label={`Why is ${names.node(box.node.id)} alive?`}
-      style={{ left, top: box.y + box.h + 8 - 24, width: CARD }}
+      style={{
+        left,
+        width: CARD,
+        top: (above ? box.y - 8 : box.y + box.h + 8) - HEAD,
+        ...(above ? { transform: "translateY(-100%)" } : {}),
+      }}
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
         event.stopPropagation();
