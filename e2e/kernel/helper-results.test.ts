@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { MAP_TYPES, type MapTypeName, PROG_TYPES, type ProgTypeName } from "../../src/engine/abi/types.ts";
 import { assembleLines } from "../../src/engine/assembler/assemble-lines.ts";
+import { readBtf } from "../../src/engine/btf/read.ts";
 import { encodeInstructions, type Instruction } from "../../src/engine/isa/instruction.ts";
 import { Kernel } from "../../src/engine/kernel/api.ts";
 import type { VerifierProgram } from "../../src/engine/verifier/types.ts";
@@ -334,12 +335,161 @@ const PROBES: readonly Probe[] = [
   },
 ];
 
+const stringProbe = (name: string, first: string, ...rest: (string | number)[]): Probe => ({
+  name: `${name}(${[first, ...rest].map((arg) => JSON.stringify(arg)).join(", ")})`,
+  body: [
+    ...text(first),
+    "r8 = r10",
+    "r8 += -40",
+    ...rest.flatMap((arg, i) => {
+      if (typeof arg === "number") return [`r${7 - i} = ${arg}`];
+      // The second string lies beside the first.
+      const bytes = new Uint8Array(16);
+      for (let at = 0; at < arg.length; at++) bytes[at] = arg.charCodeAt(at);
+      const view = new DataView(bytes.buffer);
+      return [
+        `r1 = ${view.getBigInt64(0, true)} ll`,
+        "*(u64 *)(r10 -64) = r1",
+        `r1 = ${view.getBigInt64(8, true)} ll`,
+        "*(u64 *)(r10 -56) = r1",
+        `r${7 - i} = r10`,
+        `r${7 - i} += -64`,
+      ];
+    }),
+    "r1 = r8",
+    ...rest.map((_, i) => `r${2 + i} = r${7 - i}`),
+    `call kfunc ${name}`,
+    ...note(0),
+  ],
+});
+
+const KFUNC_PROBES: readonly Probe[] = [
+  stringProbe("bpf_strlen", "hello"),
+  stringProbe("bpf_strlen", ""),
+  stringProbe("bpf_strnlen", "hello", 3),
+  stringProbe("bpf_strnlen", "hello", 0),
+  stringProbe("bpf_strcmp", "abc", "abd"),
+  stringProbe("bpf_strcmp", "abd", "abc"),
+  stringProbe("bpf_strcmp", "abc", "abc"),
+  stringProbe("bpf_strcmp", "ab", "abc"),
+  stringProbe("bpf_strcasecmp", "AbC", "aBc"),
+  stringProbe("bpf_strcasecmp", "AbZ", "aBc"),
+  stringProbe("bpf_strchr", "hello", 108),
+  stringProbe("bpf_strchr", "hello", 0),
+  stringProbe("bpf_strchr", "hello", 122),
+  stringProbe("bpf_strchrnul", "hello", 122),
+  stringProbe("bpf_strrchr", "hello", 108),
+  stringProbe("bpf_strrchr", "hello", 122),
+  stringProbe("bpf_strrchr", "hello", 0),
+  stringProbe("bpf_strnchr", "hello", 2, 108),
+  stringProbe("bpf_strnchr", "hello", 3, 108),
+  stringProbe("bpf_strnchr", "hello", 9, 0),
+  stringProbe("bpf_strnchr", "hello", 5, 0),
+  stringProbe("bpf_strspn", "aabbc", "ab"),
+  stringProbe("bpf_strspn", "xyz", "ab"),
+  stringProbe("bpf_strspn", "ab", "ab"),
+  stringProbe("bpf_strcspn", "xxab", "ab"),
+  stringProbe("bpf_strcspn", "xyz", ""),
+  stringProbe("bpf_strstr", "hello", "ll"),
+  stringProbe("bpf_strstr", "hello", ""),
+  stringProbe("bpf_strstr", "hello", "lx"),
+  stringProbe("bpf_strnstr", "hello", "ll", 3),
+  stringProbe("bpf_strnstr", "hello", "ll", 4),
+  stringProbe("bpf_strnstr", "hello", "", 0),
+  {
+    name: "numbers one after another",
+    body: [
+      ...[
+        [0, 3],
+        [3, 0],
+        [5, 5],
+        [-2, 1],
+        [0, 8388609],
+      ].flatMap(([start, end], i) => [
+        "r1 = r10",
+        "r1 += -8",
+        `r2 = ${start}`,
+        `r3 = ${end}`,
+        "call kfunc bpf_iter_num_new",
+        ...note(2 * i),
+        "r1 = r10",
+        "r1 += -8",
+        "call kfunc bpf_iter_num_next",
+        "if r0 == 0 goto +1",
+        "r0 = *(u32 *)(r0 +0)",
+        ...note(2 * i + 1),
+        "r1 = r10",
+        "r1 += -8",
+        "call kfunc bpf_iter_num_destroy",
+      ]),
+    ],
+  },
+  {
+    name: "dynptr of a packet",
+    type: "xdp",
+    body: [
+      "r9 = r1",
+      "r2 = 0",
+      "r3 = r10",
+      "r3 += -16",
+      "call kfunc bpf_dynptr_from_xdp",
+      ...note(0),
+      "r1 = r10",
+      "r1 += -16",
+      "call kfunc bpf_dynptr_size",
+      ...note(1),
+      ...[
+        [3, 20],
+        [4, 2],
+        [0, 18],
+      ].flatMap(([start, end], i) => [
+        "r1 = r10",
+        "r1 += -16",
+        `r2 = ${start}`,
+        `r3 = ${end}`,
+        "call kfunc bpf_dynptr_adjust",
+        ...note(2 + 3 * i),
+        "r1 = r10",
+        "r1 += -16",
+        "call kfunc bpf_dynptr_size",
+        ...note(3 + 3 * i),
+        "r1 = r10",
+        "r1 += -16",
+        "call kfunc bpf_dynptr_is_rdonly",
+        ...note(4 + 3 * i),
+      ]),
+      "*(u64 *)(r10 -24) = 0",
+      "r1 = r10",
+      "r1 += -24",
+      "r2 = 8",
+      "r3 = r10",
+      "r3 += -16",
+      "r4 = 12",
+      "r5 = 0",
+      "call bpf_dynptr_read#201",
+      ...note(20),
+      "r1 = r10",
+      "r1 += -24",
+      "r2 = 8",
+      "r3 = r10",
+      "r3 += -16",
+      "r4 = 9",
+      "r5 = 0",
+      "call bpf_dynptr_read#201",
+      ...note(21),
+      "r0 = *(u64 *)(r10 -24)",
+      ...note(22),
+    ],
+  },
+];
+
 const PACKET = Uint8Array.from({ length: 64 }, (_, i) => (i === 12 ? 8 : i === 13 ? 0 : i < 12 ? 0 : i));
 const ZERO = new Uint8Array(4);
 
 interface Built {
   readonly insns: readonly Instruction[];
   readonly functions: VerifierProgram["functions"];
+  readonly kfuncs: ReadonlyMap<number, string>;
 }
 
 function build(probe: Probe, fdOf: (map: string) => number): Built {
@@ -348,7 +498,9 @@ function build(probe: Probe, fdOf: (map: string) => number): Built {
   if (!read.ok) throw new Error(read.error.map((problem) => problem.message).join("\n"));
   const insns = read.value.insns.slice();
   for (const m of read.value.maps) insns[m.insn] = { ...(insns[m.insn] as Instruction), imm: fdOf(m.map) };
-  return { insns, functions: read.value.functions.map((f) => ({ insn: f.insn, name: f.name, type: 0 })) };
+  const kfuncs = new Map(read.value.kfuncs.map((k) => [k.insn, k.name]));
+  for (const [insn, name] of kfuncs) insns[insn] = { ...(insns[insn] as Instruction), imm: kfuncId(name) };
+  return { insns, functions: read.value.functions.map((f) => ({ insn: f.insn, name: f.name, type: 0 })), kfuncs };
 }
 
 function runLive(linux: BpfSyscall, probe: Probe): Uint8Array {
@@ -417,7 +569,7 @@ function runOurs(probe: Probe, cpus: number): Uint8Array {
     btf: null,
     functions: built.functions,
     lines: null,
-    kfuncs: new Map(),
+    kfuncs: built.kfuncs,
     dialect: "linux",
   };
   const fd = kernel.call(process, { name: "prog-load-unverified", program, section: type }).retval;
@@ -430,6 +582,23 @@ function runOurs(probe: Probe, cpus: number): Uint8Array {
   return kernel.call(process, { name: "map-lookup", fd: fds.get("out") as number, key: ZERO }).value as Uint8Array;
 }
 
+/** BTF ids of the live kernel's functions. */
+let functionIds: Map<string, number> | null = null;
+
+function kfuncId(name: string): number {
+  if (functionIds === null) {
+    functionIds = new Map();
+    const btf = readBtf(new Uint8Array(readFileSync("/sys/kernel/btf/vmlinux")));
+    if (!btf.ok) throw new Error(btf.error);
+    btf.value.types.forEach((type, id) => {
+      if (type.kind === "func" && type.name.startsWith("bpf_")) functionIds?.set(type.name, id);
+    });
+  }
+  const id = functionIds.get(name);
+  if (id === undefined) throw new Error(`this kernel has no ${name}`);
+  return id;
+}
+
 const words = (bytes: Uint8Array): string[] => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Array.from({ length: bytes.length / 8 }, (_, i) => String(view.getBigInt64(8 * i, true)));
@@ -438,7 +607,8 @@ const words = (bytes: Uint8Array): string[] => {
 describe.skipIf(live === null)("helpers beside the live kernel's", () => {
   const cpus = Number(readFileSync("/sys/devices/system/cpu/possible", "utf8").trim().split("-").at(-1)) + 1;
 
-  it.each(PROBES)("$name", (probe) => {
+  const probes = [...PROBES, ...KFUNC_PROBES];
+  it.each(probes)("$name", (probe) => {
     expect(words(runOurs(probe, cpus))).toEqual(words(runLive(live as BpfSyscall, probe)));
   });
 });

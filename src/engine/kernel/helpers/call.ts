@@ -26,7 +26,12 @@ export function callKfunc(kernel: Kernel, task: Task, frame: VmFrame, slot: numb
     missing(kernel, "kfunc", name, slot);
     return;
   }
-  run(kernel, task, frame, implementation, noteKfunc(kernel, frame, name as string));
+  // Kfuncs return C types: an int leaves the upper half of r0 zero, be it negative or not (measured).
+  const asInt: HelperImplementation = (k, t, f) => {
+    const result = implementation(k, t, f);
+    return typeof result === "number" ? result >>> 0 : result;
+  };
+  run(kernel, task, frame, asInt, noteKfunc(kernel, frame, name as string));
 }
 
 /** What Linux has, and we have not, is said; what Linux has not either is a call into nowhere. */

@@ -1,5 +1,13 @@
 import { type Kernel, negative } from "../kernel.ts";
-import { type HelperImplementation, memoryArgument, returnPointer } from "./implementation.ts";
+import { DYNPTR_KFUNCS } from "./dynptr.ts";
+import { type HelperImplementation, mapArgument, memoryArgument, returnPointer } from "./implementation.ts";
+import { STRING_KFUNCS } from "./strings.ts";
+
+/** Elements of a hash map; other maps count none. */
+const elementCount: HelperImplementation = (kernel, _task, frame) => {
+  const map = mapArgument(kernel, frame, 1);
+  return map?.storage.kind === "hash" ? map.storage.count : 0;
+};
 
 /** `struct bpf_iter_num` on the program's stack: current and end, s32 each. */
 const iteratorAt = (kernel: Kernel, frame: Parameters<HelperImplementation>[2]): number =>
@@ -75,5 +83,8 @@ export const KFUNCS: ReadonlyMap<string, HelperImplementation> = new Map([
   ["bpf_preempt_disable", rcuLock],
   ["bpf_preempt_enable", rcuUnlock],
   ["bpf_local_irq_save", irqOff],
+  ["bpf_map_sum_elem_count", elementCount],
   ["bpf_local_irq_restore", irqOn],
+  ...DYNPTR_KFUNCS,
+  ...STRING_KFUNCS,
 ]);
