@@ -83,6 +83,15 @@ function isContext(walk: Walk, btf: Btf, pointee: BtfId): boolean {
   }
 }
 
+/** A parameter that only its tag makes a context: its type must not say something else. */
+function taggedContext(walk: Walk, target: BtfType, index: number): Parameter | { readonly message: string } {
+  const { program } = walk;
+  const wanted = contextLayout(program.type, program.expectedAttachType).type;
+  if (!wanted.startsWith("struct ")) return { kind: "ctx" };
+  const raw = progTypeName(program.type) === "raw_tracepoint" && target.kind === "int" && target.size === 8;
+  return raw ? { kind: "ctx" } : { message: `arg#${index} should be \`${wanted} *\`` };
+}
+
 function pointerParameter(
   walk: Walk,
   btf: Btf,
@@ -92,7 +101,8 @@ function pointerParameter(
   isGlobal: boolean,
 ): Parameter | { readonly message: string | null } {
   const target = typeAt(btf, skipModifiersAndTypedefs(btf, pointee));
-  if (tags.has("ctx") || isContext(walk, btf, pointee)) return { kind: "ctx" };
+  if (isContext(walk, btf, pointee)) return { kind: "ctx" };
+  if (tags.has("ctx")) return taggedContext(walk, target, index);
   if (target.kind === "struct" && target.name === "bpf_dynptr") return { kind: "dynptr" };
   if (!isGlobal) return { message: null };
   const nullable = tags.has("nullable");
@@ -145,8 +155,8 @@ function readSignature(walk: Walk, subprog: Subprogram): Signature {
   return { ok: true, parameters };
 }
 
-/** One argument at a call. Errors end verification only for global functions. */
-function checkArgument(walk: Walk, parameter: Parameter, regno: number): boolean {
+/** One argument at a call of a global function; "memory": refused by the check of the memory itself. */
+function checkArgument(walk: Walk, parameter: Parameter, regno: number): boolean | "memory" {
   const reg = walk.reg(regno);
   const index = regno - 1;
   const unmodified = (): boolean =>
@@ -160,7 +170,7 @@ function checkArgument(walk: Walk, parameter: Parameter, regno: number): boolean
       return reg.type === PTR_TO_CTX || mismatch(`arg#${index} expects pointer to ctx`, "global-argument-ctx");
     case "mem":
       if (!unmodified()) return false;
-      if (!checkReadWriteMemory(walk, regno, parameter.size)) return false;
+      if (!checkReadWriteMemory(walk, regno, parameter.size)) return "memory";
       if (!parameter.nullable && reg.mayBeNull) {
         return mismatch(`arg#${index} is expected to be non-NULL`, "global-argument-null");
       }
@@ -172,7 +182,7 @@ function checkArgument(walk: Walk, parameter: Parameter, regno: number): boolean
         mismatch(`R${regno} is not a pointer to arena or scalar.`, "global-argument-arena")
       );
     case "dynptr":
-      return checkDynptr(walk, regno, index, { role: "use", kind: "any", mutates: false }, -1);
+      return unmodified() && checkDynptr(walk, regno, index, { role: "use", kind: "any", mutates: false }, -1);
     case "struct":
       return parameter.trust === "untrusted" || checkStruct(walk, parameter, reg, regno);
   }
@@ -189,7 +199,7 @@ function checkStruct(walk: Walk, parameter: Parameter & { kind: "struct" }, reg:
       regno,
     );
   }
-  if (reg.btfName !== parameter.name) {
+  if (reg.btfName !== parameter.name || reg.off !== 0) {
     return walk.reject(
       "EACCES",
       `R${regno} is of type ${reg.btfName} but ${parameter.name} is expected`,
@@ -208,9 +218,10 @@ export function checkGlobalCallArgs(walk: Walk, subprog: Subprogram): boolean {
   let errno: Errno | null = "EINVAL";
   if (signature.ok) {
     for (const [index, parameter] of signature.parameters.entries()) {
-      fits = checkArgument(walk, parameter, index + 1);
-      if (fits) continue;
-      if (parameter.kind !== "mem") errno = null;
+      const outcome = checkArgument(walk, parameter, index + 1);
+      if (outcome === true) continue;
+      fits = false;
+      if (outcome !== "memory") errno = null;
       break;
     }
   }

@@ -1,8 +1,9 @@
-import { packetAccess } from "../../abi/contexts.ts";
+import { contextLayout, packetAccess } from "../../abi/contexts.ts";
 import type { Instruction } from "../../isa/instruction.ts";
 import type { Reg } from "../register.ts";
 import {
   btfReg,
+  CONST_PTR_TO_MAP,
   DYNPTR_PACKET,
   DYNPTR_SLICE,
   MEM_RCU,
@@ -13,11 +14,15 @@ import {
   PTR_TO_CTX,
   PTR_TO_FUNC,
   PTR_TO_MAP_VALUE,
+  PTR_TO_SOCK_COMMON,
+  PTR_TO_SOCKET,
+  PTR_TO_TCP_SOCK,
   PTR_TRUSTED,
   PTR_UNTRUSTED,
   REG_NOT_INIT,
   REG_UNKNOWN,
   REG_ZERO,
+  regTypeName,
   SCALAR_VALUE,
 } from "../register.ts";
 import type { Walk } from "../state.ts";
@@ -113,9 +118,54 @@ function checkKfuncArgument(walk: Walk, call: KfuncCall, index: number): boolean
     call.refObjId = reg.refObjId;
     if (kfunc.releases) call.releaseRegno = regno;
   }
+  if (!checkPointerType(walk, call, arg, reg, index)) return false;
   if (arg.kind === "map" && !noteMap(walk, call, reg, regno)) return false;
   if (arg.kind === "struct" && !checkTrust(walk, kfunc, reg, regno)) return false;
   return checkOffset(walk, call, reg, regno) && checkPointer(walk, call, arg, reg, index);
+}
+
+/** Structure that a register points to, for those that the kernel knows by BTF; null for other registers. */
+function structOf(reg: Reg): string | null {
+  switch (reg.type) {
+    case PTR_TO_BTF_ID:
+      return reg.btfName;
+    case CONST_PTR_TO_MAP:
+      return "bpf_map";
+    case PTR_TO_SOCKET:
+      return "sock";
+    case PTR_TO_SOCK_COMMON:
+      return "sock_common";
+    case PTR_TO_TCP_SOCK:
+      return "tcp_sock";
+    default:
+      return null;
+  }
+}
+
+/** What the argument's C type makes of the register, before the register is looked at closely. */
+function checkPointerType(walk: Walk, call: KfuncCall, arg: KfuncArg, reg: Reg, index: number): boolean {
+  const refuse = (message: string): boolean => walk.reject("EINVAL", message, "kfunc-argument-type", index + 1);
+  const notMemory = (type: string): boolean =>
+    refuse(`arg#${index} pointer type ${type} must point to scalar, or struct with scalar`);
+  const isStruct = structOf(reg) !== null;
+  const notStruct = (type: string): boolean =>
+    refuse(`kernel function ${call.kfunc.name} args#${index} pointer type ${type} is not supported`);
+  switch (arg.kind) {
+    case "ctx": {
+      const { program } = walk;
+      const context = contextLayout(program.type, program.expectedAttachType).type;
+      return context === `struct ${arg.struct}` || isStruct || notMemory(`STRUCT ${arg.struct}`);
+    }
+    case "struct":
+      return isStruct || notMemory(`STRUCT ${arg.struct}`);
+    case "func":
+      return !isStruct || notStruct("FUNC_PROTO ");
+    case "mem":
+      if (isStruct) return notStruct("UNKNOWN ");
+      return walk.reg(index + 2).type === SCALAR_VALUE || notMemory("UNKNOWN ");
+    default:
+      return true;
+  }
 }
 
 function checkScalar(walk: Walk, constant: boolean, reg: Reg, regno: number): boolean {
@@ -148,9 +198,11 @@ function noteMap(walk: Walk, call: KfuncCall, reg: Reg, regno: number): boolean 
   return true;
 }
 
-/** References and pointers that the kernel vouches for. */
+/** References and pointers that the kernel vouches for; maps and sockets always. */
 function isTrusted(reg: Reg): boolean {
-  return reg.refObjId !== 0 || (reg.flags & PTR_TRUSTED) !== 0;
+  if (reg.refObjId !== 0) return true;
+  if (reg.type !== PTR_TO_BTF_ID) return reg.flags === 0;
+  return reg.flags === PTR_TRUSTED;
 }
 
 function checkTrust(walk: Walk, kfunc: Kfunc, reg: Reg, regno: number): boolean {
@@ -257,18 +309,21 @@ function checkMemoryPair(walk: Walk, call: KfuncCall, optional: boolean, reg: Re
 
 function checkStruct(walk: Walk, call: KfuncCall, struct: string, reg: Reg, index: number): boolean {
   const regno = index + 1;
-  if (reg.type !== PTR_TO_BTF_ID || (reg.flags & (PTR_UNTRUSTED | PTR_MAYBE_NULL)) !== 0) {
+  const unsafe = (reg.flags & ~PTR_TRUSTED) !== 0 && reg.flags !== MEM_RCU;
+  if (reg.type === PTR_TO_BTF_ID && unsafe) {
+    const expected = regTypeName(reg.type, reg.flags & PTR_TRUSTED);
     return walk.reject(
       "EINVAL",
-      `arg#${index} is ${typeOf(reg)} expected ${typeOf(reg)} or socket`,
+      `arg#${index} is ${typeOf(reg)} expected ${expected} or socket`,
       "kfunc-argument-struct",
       regno,
     );
   }
-  if (reg.btfName !== struct) {
+  const found = structOf(reg)!;
+  if (found !== struct || reg.off !== 0) {
     return walk.reject(
       "EINVAL",
-      `kernel function ${call.kfunc.name} args#${index} expected pointer to STRUCT ${struct} but R${regno} has a pointer to STRUCT ${reg.btfName}`,
+      `kernel function ${call.kfunc.name} args#${index} expected pointer to STRUCT ${struct} but R${regno} has a pointer to STRUCT ${found}`,
       "kfunc-argument-other-struct",
       regno,
     );

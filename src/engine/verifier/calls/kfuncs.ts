@@ -4,7 +4,9 @@ import { progTypeName } from "../../abi/types.ts";
 /** One argument of a kfunc. */
 export type KfuncArg =
   | { readonly kind: "scalar"; readonly constant: boolean }
-  | { readonly kind: "ignored" | "ctx" | "map" | "func" | "wq" | "irq" }
+  | { readonly kind: "ignored" | "map" | "func" | "wq" | "irq" }
+  /** The structure that is the context of some program types. */
+  | { readonly kind: "ctx"; readonly struct: string }
   | { readonly kind: "mem"; readonly optional: boolean }
   | { readonly kind: "size"; readonly constant: boolean }
   | { readonly kind: "iter"; readonly iter: string; readonly role: "new" | "use" | "end" }
@@ -39,7 +41,7 @@ export interface Kfunc {
 /**
  * Kfuncs of Linux 6.18 that are modelled. Columns: name, id, marks, arguments, result, program types.
  * Marks: n result may be null, t trusted arguments, u protected by RCU is enough, s sleeps, a acquires, r releases, p changes the packet,
- * l allowed under a spin lock. Arguments: `int`, `const` (known constant), `ign` (not looked at), `ctx`, `map`, `func`, `wq`, `irq`; `mem`,
+ * l allowed under a spin lock. Arguments: `int`, `const` (known constant), `ign` (not looked at), `ctx:STRUCT`, `map`, `func`, `wq`, `irq`; `mem`,
  * `mem?` with `sz` or `szk` (constant) behind it; `iter-new:K`, `iter:K`, `iter-end:K`; `dynptr`, `dynptr-new:K`; `ptr:STRUCT`.
  */
 const TABLE = `
@@ -64,16 +66,16 @@ bpf_dynptr_slice          | 63895 | n  | dynptr, int, mem?, szk              | s
 bpf_dynptr_slice_rdwr     | 63897 | n  | dynptr, int, mem?, szk              | slice_rdwr       | *
 bpf_dynptr_copy           | 63859 | .  | dynptr, int, dynptr, int, int       | int              | *
 bpf_dynptr_memset         | 63884 | .  | dynptr, int, int, int               | int              | *
-bpf_dynptr_from_skb       | 63866 | t  | ctx, int, dynptr-new:skb            | int              | * but xdp syscall raw_tracepoint kprobe flow_dissector sk_lookup
-bpf_dynptr_from_xdp       | 63874 | .  | ctx, int, dynptr-new:xdp            | int              | xdp
-bpf_dynptr_from_skb_meta  | 63869 | .  | ctx, int, dynptr-new:skb_meta       | int              | sched_cls sched_act
-bpf_xdp_pull_data         | 66169 | p  | ctx, int                            | int              | xdp
+bpf_dynptr_from_skb       | 63866 | t  | ctx:__sk_buff, int, dynptr-new:skb  | int              | * but xdp syscall raw_tracepoint kprobe flow_dissector sk_lookup
+bpf_dynptr_from_xdp       | 63874 | .  | ctx:xdp_md, int, dynptr-new:xdp     | int              | xdp
+bpf_dynptr_from_skb_meta  | 63869 | t  | ctx:__sk_buff, int, dynptr-new:skb_meta | int              | sched_cls sched_act
+bpf_xdp_pull_data         | 66169 | p  | ctx:xdp_md, int                     | int              | xdp
 bpf_task_from_pid         | 65900 | na | int                                 | ptr:task_struct  | * but socket_filter sched_act raw_tracepoint kprobe lwt_in lwt_out lwt_xmit lwt_seg6local sk_skb flow_dissector sk_lookup netfilter
 bpf_task_from_vpid        | 65903 | na | int                                 | ptr:task_struct  | * but socket_filter sched_act raw_tracepoint kprobe lwt_in lwt_out lwt_xmit lwt_seg6local sk_skb flow_dissector sk_lookup netfilter
 bpf_task_acquire          | 65895 | nau | ptr:task_struct                    | ptr:task_struct  | * but socket_filter sched_act raw_tracepoint kprobe lwt_in lwt_out lwt_xmit lwt_seg6local sk_skb flow_dissector sk_lookup netfilter
 bpf_task_release          | 65910 | r  | ptr:task_struct                     | void             | * but socket_filter sched_act raw_tracepoint kprobe lwt_in lwt_out lwt_xmit lwt_seg6local sk_skb flow_dissector sk_lookup netfilter
 bpf_throw                 | 65988 | .  | int                                 | void             | * but socket_filter sched_act raw_tracepoint kprobe lwt_in lwt_out lwt_xmit lwt_seg6local sk_skb flow_dissector sk_lookup netfilter
-bpf_map_sum_elem_count    | 65091 | t  | map                                 | int              | *
+bpf_map_sum_elem_count    | 65091 | t  | ptr:bpf_map                         | int              | *
 bpf_copy_from_user_str    | 63622 | s  | mem, sz, ign, int                   | int              | *
 bpf_strcmp                | 65794 | .  | ign, ign                            | int              | *
 bpf_strcasecmp            | 65787 | .  | ign, ign                            | int              | *
@@ -120,6 +122,7 @@ function parseArg(word: string): KfuncArg {
     case "ign":
       return { kind: "ignored" };
     case "ctx":
+      return { kind: "ctx", struct: tail! };
     case "map":
     case "func":
     case "wq":

@@ -42,7 +42,8 @@ function objectSlot(walk: Walk, reg: Reg, what: string, count: number): number |
     return null;
   }
   const off = reg.off + reg.scalar.value;
-  const slot = -off / SLOT_BYTES - 1;
+  // Offset 0 counts as the first slot here, as the kernel's division has it; the bytes are checked later.
+  const slot = Math.trunc((-off - 1) / SLOT_BYTES);
   if (off % SLOT_BYTES !== 0 || slot + 1 < count) {
     walk.line(`cannot pass in ${what} at an offset=${off}`);
     return null;

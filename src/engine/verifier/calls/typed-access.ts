@@ -1,5 +1,6 @@
 import type { Reg } from "../register.ts";
 import {
+  NOT_INIT,
   PTR_TO_BTF_ID,
   PTR_TO_BUF,
   PTR_TO_FLOW_KEYS,
@@ -128,7 +129,7 @@ function accessStruct(walk: Walk, reg: Reg, regno: number, off: number, size: nu
 /** Loads and stores through pointers that have a table or size of their own. */
 export function checkTypedAccess(walk: Walk, regno: number, off: number, size: number, write: boolean): Reg | null {
   const reg = walk.reg(regno);
-  switch (reg.type) {
+  switch (reg.mayBeNull ? NOT_INIT : reg.type) {
     case PTR_TO_SOCK_COMMON:
     case PTR_TO_SOCKET:
     case PTR_TO_TCP_SOCK:
