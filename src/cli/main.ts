@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+
 /**
  * The playground without a page. `npm run -s cli -- COMMAND FILE…`: data to stdout, messages to stderr; exit 0 done, 1 a program
  * was refused or an expectation failed, 2 bad usage or input, 3 not modelled here.
@@ -30,7 +32,12 @@ async function main(): Promise<number> {
     return 2;
   }
   // Only what the command needs is loaded: the compiler alone takes a while.
-  const command = (await import(`./commands/${name}.ts`)) as CommandModule;
+  const file = new URL(`./commands/${name}.ts`, import.meta.url);
+  if (!existsSync(file)) {
+    process.stderr.write(`${name}: not modelled here yet\n`);
+    return 3;
+  }
+  const command = (await import(file.href)) as CommandModule;
   return command.run(args);
 }
 
