@@ -39,6 +39,9 @@ function btfFacts(spec: MapSpec, btf: Btf, special: SpecialFields): MapCreateBtf
   };
 }
 
+/** BPF_OBJ_NAME_LEN without the final zero. */
+const NAME_LENGTH = 15;
+
 /** Judges BPF_MAP_CREATE without creating anything. */
 export function judgeMap(
   spec: MapSpec,
@@ -49,7 +52,8 @@ export function judgeMap(
   const special = specialFieldsOf(spec, btf, dialect);
   const given = btf !== null && (spec.keyType !== 0 || spec.valueType !== 0);
   return checkMapCreate({
-    name: spec.name,
+    // libbpf cuts a name to what fits; here the whole name stays, for people.
+    name: spec.name.slice(0, NAME_LENGTH),
     type: spec.type,
     keySize: spec.keySize,
     valueSize: spec.valueSize,
