@@ -96,6 +96,8 @@ export interface RunEvent {
   readonly following: boolean;
   /** A helper or map that is not modelled stopped the run: its name and place. */
   readonly unsupported: string | null;
+  /** The recording is as long as it may grow: the run waits. */
+  readonly full: boolean;
 }
 
 /** The engine failed in the midst of a run: ours to mend. The run stands still; the page keeps what it has. */

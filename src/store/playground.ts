@@ -383,8 +383,15 @@ export class Playground {
       return;
     }
     this.store.setState((s) => ({ run: reduceRun(s.run, event) }));
-    if (event.unsupported !== null && this.#state.view.banner === null) {
+    if (this.#state.view.banner !== null) return;
+    if (event.unsupported !== null) {
       this.#banner("error", `Not modelled here: ${event.unsupported}. The run ends there.`);
+    } else if (event.full && event.following) {
+      const count = event.position.toLocaleString("en");
+      this.#banner(
+        "info",
+        `The recording is full after ${count} events. Go back to any moment, or run it again from the start.`,
+      );
     }
   }
 

@@ -47,6 +47,11 @@ describe("links", () => {
     );
   });
 
+  it("are not made of what could not be opened", () => {
+    expect(encodeLink({ ...SNIPPET, script: "x".repeat(1_000_001) })).toBeNull();
+    expect(encodeLink({ ...SNIPPET, object: { name: "big.o", base64: "A".repeat(1_400_004) } })).toBeNull();
+  });
+
   it("say nothing when there is none", () => expect(decodeLink("#")).toEqual({ kind: "none" }));
 
   it.each([

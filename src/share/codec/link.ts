@@ -1,5 +1,5 @@
 import { deflateSync, Inflate, strFromU8, strToU8 } from "fflate";
-import { MAX_TEXT, readSnippet, type Snippet } from "./snippet.ts";
+import { readSnippet, type Snippet } from "./snippet.ts";
 
 /**
  * A link's fragment is `VERSION/DATA`: version 1 is base64url of raw DEFLATE of the snippet's JSON in UTF-8. The version is that of
@@ -23,9 +23,11 @@ export type LinkResult =
 
 /** The fragment (without `#`) that holds a snippet; null when it holds more than a link can carry. */
 export function encodeLink(snippet: Snippet): string | null {
-  const tooLong = snippet.script.length > MAX_TEXT || snippet.sources.some((s) => s.text.length > MAX_TEXT);
-  const plain = tooLong ? null : strToU8(JSON.stringify(snippet));
-  if (plain === null || plain.length > MAX_UNPACKED) return null;
+  const json = JSON.stringify(snippet);
+  // Nothing is made that the other side would not open.
+  if (json.length > MAX_UNPACKED || !readSnippet(json).ok) return null;
+  const plain = strToU8(json);
+  if (plain.length > MAX_UNPACKED) return null;
   const packed = deflateSync(plain, { level: 9 });
   const fragment = `${LINK_VERSION}/${toBase64Url(packed)}`;
   return fragment.length <= MAX_FRAGMENT ? fragment : null;

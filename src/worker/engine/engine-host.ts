@@ -360,6 +360,7 @@ export class EngineHost {
       position: run.position,
       following: this.#following,
       unsupported: run.kernel.unsupported?.message ?? null,
+      full: run.events.length >= MAX_EVENTS,
     };
     this.#sent = run.events.length;
     this.#sentScript = signature;
