@@ -176,7 +176,7 @@ function parseTable(): Map<string, Kfunc> {
       args: args === "" ? [] : args.split(", ").map(parseArg),
       ret: parseReturn(ret),
       nullable: marks.includes("n"),
-      trustedArgs: marks.includes("t"),
+      trustedArgs: marks.includes("t") || marks.includes("r"),
       rcu: marks.includes("u"),
       sleeps: marks.includes("s"),
       acquires: marks.includes("a"),
