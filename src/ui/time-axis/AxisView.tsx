@@ -7,7 +7,7 @@ import { shareLeft } from "../panels/timer-order.ts";
 import { useActions, useNames, usePlayground, useReadState, useSize } from "../shell/context.tsx";
 import { previousExpiry } from "../shell/keyboard.ts";
 import { formatMoment, formatTick } from "../text/format.ts";
-import type { Names } from "../text/names.ts";
+import { type Names, shorten } from "../text/names.ts";
 import { CpuLane, RefLane, TimerLane, UserLane } from "./lanes.tsx";
 import { Overview } from "./Overview.tsx";
 import { pan, tickStep, ticks, type Window, zoom } from "./scale.ts";
@@ -64,7 +64,7 @@ function lanesOf(snapshot: Snapshot, timeline: Timeline, detailed: boolean, room
         title: (
           <span className="tl">
             <TimerGlyph state={timer.state} share={shareLeft(timer, snapshot.now)} size={13} />
-            <code>{timer.label}</code>
+            <code title={timer.label}>{shorten(timer.label, 12)}</code>
           </span>
         ),
         sub: null,
@@ -75,7 +75,7 @@ function lanesOf(snapshot: Snapshot, timeline: Timeline, detailed: boolean, room
       (program): LaneSpec => ({
         id: `refs${program.id}`,
         height: 50,
-        title: <code className="c-prog">{names.program(program.id)}</code>,
+        title: <code className="c-prog">{shorten(names.program(program.id), 15)}</code>,
         sub: "references",
         draw: (p) => <RefLane {...p} node={`prog:${program.id}`} />,
       }),
@@ -110,7 +110,7 @@ export function AxisView(props: {
   const [ref, size] = useSize<HTMLDivElement>();
   const body = useRef<HTMLDivElement>(null);
   const [hover, setHover] = useState<{ x: number; y: number } | null>(null);
-  const label = detailed ? 104 : 92;
+  const label = detailed ? 120 : 92;
   const width = Math.max(10, size.width - label - RIGHT);
   const span = Math.max(1, window.to - window.from);
   const x = useMemo(() => (t: number) => ((t - window.from) / span) * width, [window.from, span, width]);
