@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { formatDiagnostic } from "../base/diagnostic.ts";
+import { makePrng, nextBelow } from "../base/prng.ts";
 import { readElf } from "../elf/read.ts";
 import { loadObject } from "../loader/load-object.ts";
 import type { CollectionSpec } from "../loader/spec.ts";
@@ -201,6 +202,37 @@ exit`),
       "}",
     ]) {
       expect(faults(text).length, text).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe("random changes", () => {
+  const seed = Math.floor(Math.random() * 1e9);
+  const prng = makePrng(seed);
+
+  it(`of a text give an object or faults, never a crash (seed ${seed})`, () => {
+    const words = TIMER.split(/(\s+|\b)/);
+    const signs = ["{", "}", "(", ")", "[", "]", "-1", "99999999999999999999", ";", ":", '"', "*", "struct", "map", ""];
+    for (let i = 0; i < 200; i++) {
+      const changed = words.slice();
+      for (let n = 1 + nextBelow(prng, 4); n > 0; n--) {
+        const other =
+          nextBelow(prng, 2) === 0 ? signs[nextBelow(prng, signs.length)] : words[nextBelow(prng, words.length)];
+        changed[nextBelow(prng, changed.length)] = other ?? "";
+      }
+      const result = assemble(changed.join(""), "a.s");
+      expect(result.ok || result.error.length > 0).toBe(true);
+    }
+  });
+
+  it(`of an object give a text or a reason (seed ${seed})`, () => {
+    const object = readFileSync(new URL("../loader/fixtures/features.bpf.o", import.meta.url));
+    for (let i = 0; i < 100; i++) {
+      const changed = Uint8Array.from(object);
+      for (let n = 1 + nextBelow(prng, 6); n > 0; n--) changed[nextBelow(prng, changed.length)] = nextBelow(prng, 256);
+      const text = disassemble(changed);
+      if (text.ok) expect(typeof assemble(text.value, "a.s").ok).toBe("boolean");
+      else expect(text.error).not.toBe("");
     }
   });
 });

@@ -341,6 +341,7 @@ const intName = (size: number, signed: boolean): string => `${signed ? "s" : "u"
 const list = (parts: readonly (string | number)[]): string => `{ ${parts.join(", ")} }`;
 
 function chunks(bytes: Uint8Array, size: number): Uint8Array[] {
+  if (size === 0) return [];
   return Array.from({ length: Math.floor(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
 }
 

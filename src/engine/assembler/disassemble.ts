@@ -94,9 +94,10 @@ class Disassembler {
 
   #findFunctions(): FunctionPlace[] {
     return this.#elf.sections.filter(isCode).flatMap((section) => {
-      const slots = section.bytes.length / 8;
+      const slots = Math.floor(section.bytes.length / 8);
       const symbols = this.#elf.symbols
         .filter((s) => s.section === section.index && (s.type === "func" || s.type === "none") && s.name !== "")
+        .filter((s) => s.value % 8 === 0 && s.value / 8 < slots)
         // Labels of LLVM's (`LBB0_2`) are no functions.
         .filter((s) => s.type === "func" || s.binding !== "local")
         .sort((a, b) => a.value - b.value);

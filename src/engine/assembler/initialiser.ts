@@ -1,5 +1,5 @@
 import { utf8Bytes } from "../base/utf8.ts";
-import type { BtfId } from "../btf/types.ts";
+import type { BtfId, BtfType } from "../btf/types.ts";
 import { stringLiteral } from "./literals.ts";
 import type { Token, TokenReader } from "./tokens.ts";
 import type { TypeTable } from "./types.ts";
@@ -58,18 +58,9 @@ class Filler {
   fill(reader: TokenReader, bytes: Uint8Array, offset: number, type: BtfId): void {
     const resolved = this.#types.resolve(type);
     if (reader.accept("{")) {
-      const places: { offset: number; type: BtfId }[] =
-        resolved.kind === "array"
-          ? Array.from({ length: resolved.count }, (_, i) => ({
-              offset: offset + i * (this.#types.sizeOf(resolved.type) ?? 0),
-              type: resolved.type,
-            }))
-          : resolved.kind === "struct"
-            ? resolved.members.map((m) => ({ offset: offset + m.bitOffset / 8, type: m.type }))
-            : reader.fail("a number is expected here");
-      for (const place of places) {
-        if (reader.is("}")) break;
-        this.fill(reader, bytes, place.offset, place.type);
+      for (let index = 0; !reader.is("}"); index++) {
+        const place = this.#place(resolved, index) ?? reader.fail("this is one value too many");
+        this.fill(reader, bytes, offset + place.offset, place.type);
         if (!reader.accept(",")) break;
       }
       reader.expect("}");
@@ -87,6 +78,16 @@ class Filler {
     for (let i = 0; i < size; i++) {
       bytes[offset + i] = Number(BigInt.asUintN(8, value >> BigInt(8 * i)));
     }
+  }
+
+  /** Where the value with this index goes; null behind the last one. */
+  #place(type: BtfType, index: number): { readonly offset: number; readonly type: BtfId } | null {
+    if (type.kind === "array") {
+      if (index >= type.count) return null;
+      return { offset: index * (this.#types.sizeOf(type.type) ?? 0), type: type.type };
+    }
+    const member = type.kind === "struct" ? type.members[index] : undefined;
+    return member === undefined ? null : { offset: member.bitOffset / 8, type: member.type };
   }
 }
 

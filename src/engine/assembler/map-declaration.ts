@@ -45,7 +45,8 @@ export function readMap(reader: TokenReader, types: TypeTable, claim: (name: Tok
         break;
       case "slots":
         do {
-          const { value } = reader.number("the index of a slot");
+          const { value, token } = reader.number("the index of a slot");
+          if (value < 0n || value > MAX_SLOT) reader.failAt(token, `slots are numbered from 0 to ${MAX_SLOT}`);
           reader.expect("=");
           slots.push({ index: Number(value), name: reader.word("the name of a map or program") });
         } while (reader.accept(","));
@@ -65,6 +66,8 @@ export function readMap(reader: TokenReader, types: TypeTable, claim: (name: Tok
   if (!numbers.has("type")) reader.failAt(name, `map ${name.text} has no type`);
   return { name: name.text, line: name.line, numbers, ...map, slots };
 }
+
+const MAX_SLOT = 0xffffn;
 
 const MAP_NUMBERS: Readonly<Record<string, string>> = {
   max_entries: "max_entries",
