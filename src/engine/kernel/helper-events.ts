@@ -4,6 +4,9 @@ import type { VmFrame } from "../vm/frame.ts";
 import { GUEST_HIGH } from "../vm/memory.ts";
 import type { Kernel } from "./kernel.ts";
 
+/** Small events (helper calls, stores) told per program run; the rest of a long run goes untold. */
+export const TOLD_PER_RUN = 2000;
+
 /** A helper call under way whose event is told when it is over. Plain data. */
 export interface HelperCall {
   readonly id: number;

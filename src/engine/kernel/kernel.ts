@@ -1,4 +1,3 @@
-import { ERRNO, type Errno } from "../abi/errno.ts";
 import { InternalError } from "../base/errors.ts";
 import { makePrng, nextU32 } from "../base/prng.ts";
 import type { VerifierEnvironment } from "../verifier/types.ts";
@@ -13,6 +12,8 @@ import { cloneState } from "./clone-state.ts";
 import { CompiledPrograms } from "./compiled.ts";
 import { loadContextField, storeContextField } from "./context.ts";
 import type { EventPlace, KernelEvent, KernelEventBody, Oops } from "./event-types.ts";
+import { TOLD_PER_RUN } from "./helper-events.ts";
+import { keyOfValue } from "./maps/values.ts";
 import { mapForVerifier } from "./maps/verifier-map.ts";
 import { POLICY_MODULES } from "./policies/index.ts";
 import type { TimerPolicy } from "./policies/policy.ts";
@@ -29,6 +30,7 @@ import type {
 } from "./state.ts";
 import { newTask, pushFunction } from "./tasks.ts";
 import { makeHrtimerQueue } from "./timers/hrtimer-queue.ts";
+import { elementLabel, ownerOf } from "./timers/timer-object.ts";
 import { makeWheel } from "./timers/wheel.ts";
 import { afterWatchedStore, beforeWatchedStore, type WatchedStore } from "./watch.ts";
 
@@ -43,8 +45,6 @@ export interface Unsupported {
   readonly place: EventPlace | null;
 }
 
-/** Small events (helper calls, stores) told per program run; the rest of a long run goes untold. */
-export const TOLD_PER_RUN = 2000;
 /** Guest memory in all, bytes: what a map asks for beyond it is -ENOMEM. */
 const MEMORY_LIMIT = 1 << 28;
 
@@ -305,10 +305,11 @@ export class Kernel implements MemoryHost {
   oops(trap: Trap): void {
     if (this.state.oops !== null) return;
     const frame = this.vmFrame();
-    const object =
-      trap.address !== null && trap.address >= GUEST_BASE && trap.address < GUEST_BASE + 0x1_0000_0000n
-        ? this.memory.objectAt(Number(trap.address - GUEST_BASE))
-        : null;
+    const inGuest = trap.address !== null && trap.address >= GUEST_BASE && trap.address < GUEST_BASE + 0x1_0000_0000n;
+    const offset = inGuest ? Number((trap.address as bigint) - GUEST_BASE) : 0;
+    const object = inGuest ? this.memory.objectAt(offset) : null;
+    const owner = object === null ? null : ownerOf(this, offset);
+    const element = owner === null ? null : keyOfValue(this, owner.map, owner.valueAt);
     const oops: Oops = {
       what: trap.what,
       message: trap.message,
@@ -316,7 +317,14 @@ export class Kernel implements MemoryHost {
       cpu: this.cpu ?? 0,
       place: this.place(),
       address: trap.address === null ? null : `0x${trap.address.toString(16)}`,
-      object: object === null ? null : { node: object.node, label: object.label, freedAt: object.freedAt },
+      object:
+        object === null
+          ? null
+          : {
+              node: owner === null || element === null ? object.node : `element:${owner.map.id}:${element}`,
+              label: owner === null || element === null ? object.label : elementLabel(owner.map, element),
+              freedAt: object.freedAt,
+            },
       registers: frame === null ? [] : registersHex(frame),
     };
     this.state.oops = oops;
@@ -345,9 +353,6 @@ export class Kernel implements MemoryHost {
     afterWatchedStore(this);
   }
 }
-
-/** A negative error number, as kernel functions return it. */
-export const negative = (errno: Errno): number => -ERRNO[errno];
 
 function bootState(settings: KernelSettings): KernelState {
   return {

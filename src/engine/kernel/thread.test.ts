@@ -103,6 +103,21 @@ describe("the thread's program", () => {
     expect(world.kernel.state.oops).toMatchObject({ what: "use-after-free", object: { node: "prog:1" } });
   });
 
+  it("unprotected: the timer of a deleted element fires into freed memory, which is named", () => {
+    const world = new World({ policy: "unprotected" }, "rfc");
+    world.createMap({ ...HMAP, flags: 1 });
+    world.load(THREAD, "xdp");
+    world.update("hmap", 0, u64(0, 0));
+    world.run("prog");
+    world.delete("hmap", 0);
+    expect(world.advance(1e9)).toBe("oops");
+    expect(world.kernel.state.oops).toMatchObject({
+      what: "use-after-free",
+      object: { node: "element:1:00000000", label: "hmap[0]" },
+      place: { functionName: "timer_cb" },
+    });
+  });
+
   it("refcount: the circle leaks", () => {
     const world = threadWorld("refcount");
     world.run("prog");

@@ -2,7 +2,8 @@ import { packetAccess } from "../../abi/contexts.ts";
 import { ERRNO } from "../../abi/errno.ts";
 import type { VmFrame } from "../../vm/frame.ts";
 import { GUEST_HIGH, guestAddress } from "../../vm/memory.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { finishRecord, reserveRecord } from "../maps/ring.ts";
 import {
   type HelperImplementation,

@@ -1,5 +1,6 @@
 import type { VmFrame } from "../../vm/frame.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { cpuStride, indexOfValue, nextValue } from "../maps/values.ts";
 import type { OpFrame, Task } from "../state.ts";
 import { finish, kernelStackKey, op, pushFunction, setNumber, setPointer } from "../tasks.ts";

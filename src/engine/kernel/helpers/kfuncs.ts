@@ -1,4 +1,5 @@
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { DYNPTR_KFUNCS } from "./dynptr.ts";
 import { type HelperImplementation, mapArgument, memoryArgument, returnPointer } from "./implementation.ts";
 import { STRING_KFUNCS } from "./strings.ts";

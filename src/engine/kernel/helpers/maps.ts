@@ -1,4 +1,5 @@
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { touchElement } from "../maps/hash.ts";
 import { popValue, pushValue } from "../maps/list.ts";
 import { deleteElement, updateElement } from "../maps/update.ts";

@@ -1,6 +1,7 @@
 import type { VmFrame } from "../../vm/frame.ts";
 import { GUEST_HIGH } from "../../vm/memory.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { type HelperImplementation, memoryArgument, returnPointer, setU64, u32Of, u64Of } from "./implementation.ts";
 
 /** Offset of memory that a probe may read; -1: it faults, which a probe survives. */

@@ -1,6 +1,7 @@
 import type { VmFrame } from "../../vm/frame.ts";
 import { exposePacket } from "../context.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import type { ContextDescriptor, Task } from "../state.ts";
 import { popFunction } from "../tasks.ts";
 import { type HelperImplementation, memoryArgument, u32Of, u64Of } from "./implementation.ts";

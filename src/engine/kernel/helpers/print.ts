@@ -1,7 +1,8 @@
 import { utf8Bytes } from "../../base/utf8.ts";
 import { getRegister, type VmFrame } from "../../vm/frame.ts";
 import { GUEST_BASE } from "../../vm/memory.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { type FormatSource, formatBpf } from "./format.ts";
 import { type HelperImplementation, memoryArgument, u32Of, u64Of } from "./implementation.ts";
 

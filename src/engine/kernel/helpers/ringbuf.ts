@@ -1,4 +1,5 @@
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { finishRecord, outputRecord, reserveRecord, ringOf } from "../maps/ring.ts";
 import { type HelperImplementation, mapArgument, memoryArgument, returnPointer, u64Of } from "./implementation.ts";
 

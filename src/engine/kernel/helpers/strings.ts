@@ -1,6 +1,7 @@
 import type { VmFrame } from "../../vm/frame.ts";
 import { GUEST_HIGH } from "../../vm/memory.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { type HelperImplementation, u64Of } from "./implementation.ts";
 
 /** XATTR_SIZE_MAX: longer strings are -E2BIG. */

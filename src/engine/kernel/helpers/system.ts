@@ -1,5 +1,5 @@
 import { mapTypeName } from "../../abi/types.ts";
-import { negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
 import { type HelperImplementation, mapArgument, memoryArgument, setU64, u64Of } from "./implementation.ts";
 
 /** Wall clock at boot: the day of the thread, 2021-04-12 00:00 UTC, ns. */

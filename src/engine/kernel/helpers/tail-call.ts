@@ -1,6 +1,7 @@
 import type { VmFrame } from "../../vm/frame.ts";
+import { negative } from "../errno.ts";
 import { noteHelper, tellHelper } from "../helper-events.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import type { Kernel } from "../kernel.ts";
 import { hexOf } from "../maps/values.ts";
 import type { LoadedProgram, Task } from "../state.ts";
 import { pushFunction, STACK_FRAME_BYTES, setNumber } from "../tasks.ts";

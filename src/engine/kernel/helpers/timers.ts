@@ -1,7 +1,8 @@
 import { errnoName } from "../../abi/errno.ts";
 import { RFC_TIMER_DEL, RFC_TIMER_INIT, RFC_TIMER_MOD } from "../../abi/helpers.ts";
 import type { VmFrame } from "../../vm/frame.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import type { OpFrame, Task, Timer } from "../state.ts";
 import { finish, op } from "../tasks.ts";
 import {

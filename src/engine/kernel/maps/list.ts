@@ -1,6 +1,7 @@
 import { BPF_EXIST } from "../../abi/types.ts";
 import { SHADOW_READ_ONLY } from "../../vm/memory.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import type { BpfMap } from "../state.ts";
 
 /** Adds a value to a queue or stack. BPF_EXIST: a full map gives up its oldest value. */

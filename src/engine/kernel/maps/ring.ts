@@ -1,4 +1,5 @@
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import type { BpfMap, Ring } from "../state.ts";
 import { round8 } from "./hash.ts";
 

@@ -1,7 +1,8 @@
 import type { Errno } from "../../abi/errno.ts";
 import { hashKey } from "../../abi/hash-table.ts";
 import { BPF_EXIST, BPF_F_LOCK, BPF_NOEXIST, MAP_TYPES } from "../../abi/types.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import type { BpfMap, HashStorage, OpFrame, Task, Timer } from "../state.ts";
 import { callRcu, finish, op } from "../tasks.ts";
 import { timerAtField } from "../timers/timer-object.ts";

@@ -1,5 +1,6 @@
 import { progTypeName } from "../../abi/types.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { hexOf } from "../maps/values.ts";
 import type { BpfMap, LoadedProgram, Timer } from "../state.ts";
 import { armTimer, setCallback } from "./timer-object.ts";

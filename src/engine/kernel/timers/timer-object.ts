@@ -1,7 +1,9 @@
 import { InternalError } from "../../base/errors.ts";
+import { isSigned } from "../../btf/layout.ts";
 import { functionAt } from "../../vm/executable.ts";
 import { GUEST_BASE, guestAddress } from "../../vm/memory.ts";
-import { type Kernel, negative } from "../kernel.ts";
+import { negative } from "../errno.ts";
+import type { Kernel } from "../kernel.ts";
 import { keyOfValue, valueAround } from "../maps/values.ts";
 import { hold, release, usercnt } from "../references.ts";
 import type { BpfMap, Cpu, Timer } from "../state.ts";
@@ -47,7 +49,8 @@ export function elementLabel(map: BpfMap, key: string): string {
   if (key.length > 16) return `${map.name}[${key.slice(0, 16)}…]`;
   let value = 0n;
   for (let i = key.length - 2; i >= 0; i -= 2) value = (value << 8n) | BigInt(Number.parseInt(key.slice(i, i + 2), 16));
-  return `${map.name}[${value}]`;
+  const signed = map.btf !== null && map.shownKeyType !== 0 && isSigned(map.btf, map.shownKeyType);
+  return `${map.name}[${signed ? BigInt.asIntN(4 * key.length, value) : value}]`;
 }
 
 /** bpf_timer_init behind its argument checks: 0, -EBUSY, -ENOMEM, -EPERM. */
