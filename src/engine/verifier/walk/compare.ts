@@ -122,7 +122,11 @@ function covers(old: Reg, precise: boolean, now: Reg, exactness: Exactness): boo
     case PTR_TO_PACKET_META:
     case PTR_TO_PACKET:
       return (
-        old.range <= now.range && old.off === now.off && ids.same(old.id, now.id) && old.scalar.contains(now.scalar)
+        // Marks of "at or beyond the end" are no ranges: they match themselves only.
+        (old.range < 0 || now.range < 0 ? old.range === now.range : old.range <= now.range) &&
+        old.off === now.off &&
+        ids.same(old.id, now.id) &&
+        old.scalar.contains(now.scalar)
       );
     case PTR_TO_ARENA:
       return true;

@@ -258,7 +258,7 @@ export function checkMapAccessRights(w: Walker, regno: number, off: number, size
 
 /** [off, off+size) lies inside `memSize` bytes; prints the message for the register's kind of memory. */
 function checkInside(w: Walker, regno: number, off: number, size: number, memSize: number, zeroSize: boolean): boolean {
-  if (off >= 0 && (size > 0 || (size === 0 && zeroSize)) && off + size <= memSize) return true;
+  if (off >= 0 && (size > 0 || (size === 0 && zeroSize)) && off + size <= memSize >>> 0) return true;
   const reg = w.reg(regno);
   // Memory that may be null is not named by its kind.
   switch (reg.mayBeNull ? PTR_TO_MEM : reg.type) {
