@@ -19,7 +19,8 @@ self.addEventListener("install", (event) => {
       await cache.put(url, response);
     }),
   );
-  event.waitUntil(caches.open(CACHE).then(keep).then(() => self.skipWaiting()));
+  // A page of the version before may still ask for its own files: this one waits until it is closed.
+  event.waitUntil(caches.open(CACHE).then(keep));
 });
 
 self.addEventListener("activate", (event) => {
