@@ -212,6 +212,50 @@ describe("compiled programs, event by event", () => {
     for (let key = 0; key < 8; key++) expect(fast.lookup("arr", key)).toEqual(slow.lookup("arr", key));
   });
 
+  it("read and write the context wherever the pointer to it has been", () => {
+    const lines = [
+      "main prog:",
+      "r6 = r1",
+      "*(u64 *)(r10 -8) = r1",
+      "r7 = *(u32 *)(r6 +0)",
+      "r2 = *(u64 *)(r10 -8)",
+      "r3 = *(u32 *)(r2 +16)",
+      "r7 += r3",
+      "*(u32 *)(r2 +8) = 77",
+      "r4 = *(u32 *)(r2 +76)",
+      "r5 = *(u32 *)(r6 +80)",
+      "r1 = r6",
+      "call sub",
+      "r7 += r0",
+      "r0 = r6",
+      "if r7 > 3 goto join",
+      "r0 = r10",
+      "r0 += -64",
+      "join:",
+      "r3 = *(u32 *)(r0 +8)",
+      "r7 += r3",
+      "r0 = r7",
+      "exit",
+      "static sub:",
+      "*(u64 *)(r10 -16) = r1",
+      "r0 = *(u32 *)(r1 +8)",
+      "r1 = *(u64 *)(r10 -16)",
+      "r2 = *(u32 *)(r1 +40)",
+      "r0 += r2",
+      "exit",
+    ];
+    const run = (compiled: boolean): unknown => {
+      const world = new World({ watch: true }, "linux", compiled ? nodeWasmHost : null);
+      world.trusted = true;
+      world.load(lines, "sched_cls");
+      const result = world.run("prog", null, 0, new Uint8Array(64).fill(8));
+      return { result, events: world.events, oops: world.kernel.state.oops };
+    };
+    const slow = run(false);
+    expect(slow).toMatchObject({ oops: null, result: { errno: null, run: { retval: 64 + 0x0808 + 77 + 1 + 77 } } });
+    expect(run(true)).toEqual(slow);
+  });
+
   it.each([
     [
       "an access beyond a value",
