@@ -57,8 +57,8 @@ export interface VerifyOptions {
   readonly logLevel: number;
   /** Record states for the page. Costs memory: a stepped trace of every instruction on every path. */
   readonly trace: boolean;
-  /** Asked now and then during long runs; true stops with `cancelled`. */
-  readonly cancelled?: () => boolean;
+  /** Asked now and then during long runs with the number of instructions processed so far; true stops with `cancelled`. */
+  readonly cancelled?: (insnsProcessed: number) => boolean;
 }
 
 declare const verified: unique symbol;

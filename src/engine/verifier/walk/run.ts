@@ -13,7 +13,11 @@ const CANCEL_EVERY = 4096;
 export type WalkResult = "done" | "ended" | "cancelled";
 
 /** Walks function `subprog` by itself: main with its context, a global function with whatever its prototype allows. */
-export function walkFunction(w: Walker, subprog: number, cancelled: (() => boolean) | undefined): WalkResult {
+export function walkFunction(
+  w: Walker,
+  subprog: number,
+  cancelled: ((insnsProcessed: number) => boolean) | undefined,
+): WalkResult {
   const entry = w.subprograms[subprog]!;
   const frame = new Frame(0, subprog, -1);
   frame.regs[10] = framePointer(0);
@@ -37,7 +41,7 @@ export function walkFunction(w: Walker, subprog: number, cancelled: (() => boole
   return result;
 }
 
-function run(w: Walker, cancelled: (() => boolean) | undefined): WalkResult {
+function run(w: Walker, cancelled: ((insnsProcessed: number) => boolean) | undefined): WalkResult {
   const { marks } = w.tables;
   let prevInsn = -1;
   let printWhole = false;
@@ -49,7 +53,8 @@ function run(w: Walker, cancelled: (() => boolean) | undefined): WalkResult {
       w.reject("E2BIG", `BPF program is too large. Processed ${w.insnsProcessed} insn`, "too-many-instructions");
       return "ended";
     }
-    if (cancelled !== undefined && w.insnsProcessed % CANCEL_EVERY === 0 && cancelled()) return "cancelled";
+    if (cancelled !== undefined && w.insnsProcessed % CANCEL_EVERY === 0 && cancelled(w.insnsProcessed))
+      return "cancelled";
     w.state.lastInsn = prevInsn;
     w.state.insnIdx = at;
     const mark = marks[at]!;
