@@ -33,10 +33,7 @@ export function collapseGraph(graph: GraphSnapshot): GraphSnapshot {
       id,
       kind: first.kind,
       label: formatNumber(members.length),
-      detail:
-        first.kind === "timer"
-          ? [`timers, ${armed} armed`, ...(firing ? [`${firing} firing`] : [])].join(", ")
-          : "elements",
+      detail: first.kind !== "timer" ? "elements" : firing > 0 ? `timers, ${firing} fire` : "timers",
       refs: null,
       users: null,
       state: leaked.has(id) ? "leaked" : firing > 0 ? "firing" : "live",

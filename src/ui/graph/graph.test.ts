@@ -152,7 +152,11 @@ describe("collapse", () => {
     const n = NODES_SHOWN;
     const small = collapseGraph(flows(n));
     expect(small.nodes).toHaveLength(4);
-    expect(small.nodes.find((x) => x.kind === "timer")?.detail).toContain(`${n} armed`);
+    expect(small.nodes.find((x) => x.kind === "timer")).toMatchObject({
+      label: `${n}`,
+      detail: "timers",
+      timerState: "armed",
+    });
     const holding = small.edges.find((e) => e.to === "prog:1");
     expect(holding && countOf(holding)).toBe(n);
     const { routes } = layoutGraph(small, new SlotKeeper().update(small), 880, null);

@@ -1,11 +1,11 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, useEffect, useId, useLayoutEffect, useMemo, useRef } from "react";
+import { type KeyboardEvent, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { KernelEvent, Oops } from "../../protocol/engine-types.ts";
 import type { PlaygroundState } from "../../store/types.ts";
 import { EventMark, TimerGlyph } from "../controls/glyphs.tsx";
 import { Empty } from "../controls/Panel.tsx";
 import { useActions, useMomentDecimals, useNamesFor, usePacedPlayground, usePlayground } from "../shell/context.tsx";
-import { formatMoment } from "../text/format.ts";
+import { formatMoment, formatNumber } from "../text/format.ts";
 import type { Names } from "../text/names.ts";
 import { type EventGroup, glyphOf, groupOf, sentenceOf } from "../text/sentences.ts";
 import { usePanelState } from "./panel-state.ts";
@@ -35,6 +35,28 @@ function visible(events: readonly KernelEvent[], hidden: readonly EventGroup[]):
 
 const selectRun = (state: PlaygroundState): PlaygroundState["run"] => state.run;
 
+/** So many rows at once; of a longer recording those around now, from a round number on so that rows stay in place. */
+const ROWS = 6000;
+const STEP = 1000;
+
+/** The part of a long list that is shown, and how many rows stand before it. */
+export function sliceOf(
+  listed: readonly KernelEvent[],
+  position: number,
+  earlier: number,
+): { readonly events: readonly KernelEvent[]; readonly before: number } {
+  if (listed.length <= ROWS) return { events: listed, before: 0 };
+  let low = 0;
+  let high = listed.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((listed[middle]?.seq ?? 0) < position) low = middle + 1;
+    else high = middle;
+  }
+  const from = Math.max(0, Math.floor((low - ROWS / 2) / STEP) * STEP - earlier);
+  return { events: listed.slice(from, from + ROWS + earlier), before: from };
+}
+
 /** Oldest at the top; a click moves now there; the next expected one below a dashed line. */
 export function EventList() {
   const { events: all, position, following } = usePacedPlayground(selectRun);
@@ -43,7 +65,9 @@ export function EventList() {
   const names = useNamesFor(all);
   const decimals = useMomentDecimals(all);
   const base = useId();
-  const events = useMemo(() => visible(all, hidden), [all, hidden]);
+  const listed = useMemo(() => visible(all, hidden), [all, hidden]);
+  const [earlier, setEarlier] = useState(0);
+  const { events, before } = useMemo(() => sliceOf(listed, position, earlier), [listed, position, earlier]);
   const scroller = useRef<HTMLDivElement>(null);
   const current = useMemo(() => {
     let low = 0;
@@ -99,6 +123,11 @@ export function EventList() {
   };
   return (
     <div className="evs scroll" ref={scroller}>
+      {before > 0 ? (
+        <button type="button" className="evmore" onClick={() => setEarlier(earlier + 2 * STEP)}>
+          {formatNumber(before)} earlier events; show more of them
+        </button>
+      ) : null}
       <div
         role="listbox"
         tabIndex={0}

@@ -2,12 +2,14 @@ import type { TimerSnapshot } from "../../protocol/engine-types.ts";
 import { formatMoment } from "../text/format.ts";
 import { shorten } from "../text/names.ts";
 import type { LaneProps } from "./AxisView.tsx";
-import { arcPath, barsOf, densityOf, LabelRoom, runsWithin, shortTimer, userClusters } from "./marks.ts";
+import { arcPath, barsOf, densityOf, LabelRoom, runsWithin, shortTimer, tailPath, userClusters } from "./marks.ts";
 
 type Placed = LaneProps & { readonly y: number; readonly h: number };
 
 /** Beyond this many runs on screen a lane becomes a density strip. */
 const BARS = 360;
+/** An end of a wait so far outside the window has no arc to it, px. */
+const FAR = 160;
 const MONO = 6.65;
 const UI = 5.9;
 
@@ -130,6 +132,7 @@ export function CpuLane({
     const bar = w.armedBy === null ? undefined : place.get(w.armedBy);
     return bar ? bar.x + bar.w : x(w.from);
   };
+  for (const w of pending) label.reserve(x(w.expires ?? 0) - 6, x(w.expires ?? 0) + 6);
   const nearestFirst = [...bars].sort((a, b) => Math.abs(a.x - nowX) - Math.abs(b.x - nowX));
   return (
     <g>
@@ -139,10 +142,17 @@ export function CpuLane({
         : past.map((w) => {
             const bar = w.firedRun === null ? undefined : place.get(w.firedRun);
             const x2 = bar ? bar.x + Math.min(3, bar.w / 2) : x(w.to ?? 0);
-            return <path key={w.seq} className="arc" d={arcPath(startOf(w), top, x2, top, roomAbove)} />;
+            const x1 = startOf(w);
+            return (
+              <path
+                key={w.seq}
+                className="arc"
+                d={x1 < -FAR ? tailPath(x2, top, -1) : arcPath(x1, top, x2, top, roomAbove)}
+              />
+            );
           })}
       {pending.slice(0, 120).map((w) => (
-        <path key={w.seq} className="arc f" d={arcPath(startOf(w), top, x(w.expires ?? 0), base - 7 - 6, roomAbove)} />
+        <PendingArc key={w.seq} x1={startOf(w)} x2={x(w.expires ?? 0)} top={top} width={width} room={roomAbove} />
       ))}
       {bars.map((bar) => {
         const later = bar.run.seq >= position;
@@ -170,7 +180,7 @@ export function CpuLane({
         return at > width + 8 ? null : (
           <g key={w.seq}>
             <circle className="exp" cx={at} cy={base - 7} r="5" />
-            {label.ask(at - 6, at + 12 + text.length * MONO) ? (
+            {label.ask(at + 7, at + 12 + text.length * MONO) ? (
               <text className="lb" x={at + 10} y={base - 3}>
                 {text}
               </text>
@@ -194,6 +204,25 @@ export function CpuLane({
       })}
     </g>
   );
+}
+
+/** The wait still to come; where one of its ends lies far outside, only the other end shows that there is one. */
+function PendingArc(props: {
+  readonly x1: number;
+  readonly x2: number;
+  readonly top: number;
+  readonly width: number;
+  readonly room: number;
+}) {
+  const { x1, x2, top, width } = props;
+  if (x1 < -FAR && x2 > width + FAR) return null;
+  const d =
+    x1 < -FAR
+      ? tailPath(x2, top + 1, -1)
+      : x2 > width + FAR
+        ? tailPath(x1, top, 1)
+        : arcPath(x1, top, x2, top + 1, props.room);
+  return <path className="arc f" d={d} />;
 }
 
 export function TimerLane({

@@ -125,6 +125,11 @@ export function arcPath(x1: number, y1: number, x2: number, y2: number, room: nu
   return `M${x1.toFixed(1)} ${y1}C${(x1 + k * 0.25).toFixed(1)} ${(top + rise * 0.25).toFixed(1)} ${(x1 + k).toFixed(1)} ${top.toFixed(1)} ${middle.toFixed(1)} ${top.toFixed(1)}S${(x2 - k * 0.25).toFixed(1)} ${(top + rise * 0.25).toFixed(1)} ${x2.toFixed(1)} ${y2}`;
 }
 
+/** The near end of an arc whose other end lies far outside: it comes from the left (-1) or goes to the right (1). */
+export function tailPath(at: number, y: number, towards: -1 | 1): string {
+  return `M${at.toFixed(1)} ${y}q${(towards * 2).toFixed(1)} -12 ${(towards * 20).toFixed(1)} -15`;
+}
+
 export interface DensityCell {
   readonly x: number;
   readonly programs: number;
