@@ -23,7 +23,7 @@ export interface ControlFlow {
   readonly dominator: Int32Array;
   /** Blocks that several forward edges enter. */
   readonly merge: readonly boolean[];
-  /** The one block that a block can be entered from; -1 when there are more, or none. */
+  /** The one block that a block can be entered from; -1 when there are more, or none, and for loop headers. */
   readonly onlyPredecessor: Int32Array;
   /** Blocks that a back edge enters. */
   readonly loopHeader: readonly boolean[];
@@ -160,7 +160,9 @@ export function analyseControlFlow(program: Executable, entry: number): ControlF
     }
     merge[to] = forward > 1;
   });
-  const onlyPredecessor = Int32Array.from(predecessors, (from) => (from.length === 1 ? (from[0] as number) : -1));
+  const onlyPredecessor = Int32Array.from(predecessors, (from, b) =>
+    from.length === 1 && !loopHeader[b] ? (from[0] as number) : -1,
+  );
   return {
     blocks,
     dominator,

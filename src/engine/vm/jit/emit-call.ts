@@ -70,17 +70,8 @@ function helper(f: FunctionCode, slot: number, id: number): void {
       f.foundAt = slot;
       return;
     }
-    if (map !== null && (id === MAP_UPDATE || id === MAP_DELETE)) {
-      f.pushPlace(slot);
-      f.code.i32(map);
-      f.low(2);
-      if (id === MAP_UPDATE) {
-        f.low(3);
-        f.low(4);
-      }
-      f.import(id === MAP_UPDATE ? "update" : "remove");
-      f.code.byte(w.I64_EXTEND_I32_S);
-      f.set(0);
+    if (map !== null && (id === MAP_DELETE || (id === MAP_UPDATE && isSmall(f, 4)))) {
+      unlessTold(f, slot, () => changeMap(f, slot, map, id));
       return;
     }
     const callback = id === LOOP && f.info.inlineLoop ? constantFunction(f, 2) : null;
@@ -90,6 +81,25 @@ function helper(f: FunctionCode, slot: number, id: number): void {
     }
   }
   hostCall(f, slot, "helper");
+}
+
+/** An update or delete with offsets in place of registers. */
+function changeMap(f: FunctionCode, slot: number, map: number, id: number): void {
+  f.pushPlace(slot);
+  f.code.i32(map);
+  f.low(2);
+  if (id === MAP_UPDATE) {
+    f.low(3);
+    f.low(4);
+  }
+  f.import(id === MAP_UPDATE ? "update" : "remove");
+  f.code.byte(w.I64_EXTEND_I32_S);
+  f.set(0);
+}
+
+/** A register that holds a constant below 2^32. */
+function isSmall(f: FunctionCode, r: number): boolean {
+  return f.registers?.kind[r] === CONSTANT && f.registers.high[r] === 0;
 }
 
 /** Compiled code's own way, or the host's while it tells of each call. */
