@@ -227,6 +227,16 @@ describe("time travel", () => {
     expect(moment(run) === head).toBe(true);
   });
 
+  it("runs on from an earlier moment, past the latest, and calls that the latest", async () => {
+    const run = finish(await start("thread", THREAD, { policy: "rfc" }));
+    run.seek(12);
+    while (run.tick(90_000_000, 1000) === "worked");
+    expect(run.now).toBe(90_000_000);
+    const latest = moment(run);
+    run.toHead();
+    expect(moment(run)).toBe(latest);
+  });
+
   it("goes another way from an earlier moment", async () => {
     const run = finish(await start("thread", THREAD, { policy: "rfc" }));
     const fire = run.events.find((e) => e.kind === "timer-fire")?.seq ?? 0;

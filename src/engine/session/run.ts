@@ -149,6 +149,8 @@ export class Run {
   /** Does the next thing: at most `fuel` instructions, and no further than `limit` (ns of virtual time). */
   tick(limit: number, fuel: number): TickResult {
     const result = this.#tick(limit, fuel);
+    // Who runs on from an earlier moment past the latest one has a new latest moment.
+    if (this.#head !== null && !this.#behind && this.now >= this.#head.kernel.state.now) this.#head = null;
     if (this.recording.wants(this.position)) this.#keep();
     return result;
   }

@@ -22,13 +22,10 @@ export async function loadClangModule(
       await cache?.delete(key);
     }
   }
-  const response = await fetch(asset.url).catch((error: unknown) => {
-    throw new Error(`the compiler could not be downloaded (${error instanceof Error ? error.message : String(error)})`);
-  });
-  if (!response.ok || response.body === null) {
-    throw new Error(`the compiler could not be downloaded (the server answered ${response.status})`);
-  }
-  const unpacked = (await gunzip(countBytes(response.body, asset.packedBytes, onProgress))).pipeThrough(unpackStream());
+  const response = await fetch(asset.url);
+  if (!response.ok || response.body === null) throw new Error(`the server answered ${response.status}`);
+  const packed = countBytes(response.body, asset.packedBytes, onProgress);
+  const unpacked = (await gunzip(packed)).pipeThrough(unpackStream());
   const headers = { "content-type": "application/wasm" };
   if (cache === null) return WebAssembly.compileStreaming(new Response(unpacked, { headers }));
   const [toCompile, toKeep] = unpacked.tee();

@@ -35,7 +35,7 @@ const UPDATE_REST = 3;
 /** Instructions between two looks at the clock. */
 const PLAY_FUEL = 20_000;
 /** A turn that comes later than this (a sleeping tab) does not make virtual time jump. */
-const MAX_FRAME_MS = 100;
+const MAX_FRAME_MS = 250;
 /** A recording grows no longer than this: the run then waits. */
 export const MAX_EVENTS = 100_000;
 
