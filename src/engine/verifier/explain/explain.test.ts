@@ -75,7 +75,37 @@ describe("explain", () => {
       [1, 6],
       [3, 9],
     ]);
-    expect(told.causes[1]!.text).toBe("the failing path takes the jump of `if (x)`");
+    expect(told.causes[1]!.text).toBe("at `if (x)` the failing path goes on with `return *v;`");
+  });
+
+  it("follows a value back over copies to the call that made it", () => {
+    const told = explain(
+      rejection("R1 type=map_value_or_null expected=map_value", { insn: 3, origin: 2, path: [0, 1, 2, 3] }),
+      program(
+        [
+          LOOKUP,
+          { opcode: 0xbf, dst: 6, src: 0, off: 0, imm: 0 },
+          { opcode: 0xbf, dst: 1, src: 6, off: 0, imm: 0 },
+          INIT,
+        ],
+        [line(0, 4, "  v = bpf_map_lookup_elem(&m, &k);"), line(2, 5, "  bpf_timer_init(v, &m, 0);")],
+      ),
+    );
+    expect(told.causes[0]).toMatchObject({ insn: 0, line: 4 });
+    expect(told.fix?.edit).toEqual({ line: 5, insert: "  if (!v)\n      return 0;\n" });
+  });
+
+  it("shows where a leaked record was taken", () => {
+    const reserve = { ...LOOKUP, imm: 131 };
+    const told = explain(
+      rejection("BPF_EXIT instruction in main prog would lead to reference leak", {
+        register: null,
+        insn: 1,
+        path: [0, 1],
+      }),
+      program([reserve, EXIT], [line(0, 7, "r = bpf_ringbuf_reserve(&rb, 8, 0);"), line(1, 9, "}")]),
+    );
+    expect(told.causes[0]).toEqual({ text: "taken here: `r = bpf_ringbuf_reserve(&rb, 8, 0);`", insn: 0, line: 7 });
   });
 
   it("gives an unknown message its place and the kernel's words", () => {

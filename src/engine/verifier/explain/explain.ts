@@ -1,5 +1,5 @@
 import type { Rejection, VerifierProgram } from "../types.ts";
-import type { Facts } from "./facts.ts";
+import type { Branch, Facts } from "./facts.ts";
 import { branchesOf, factsOf, lineAt } from "./facts.ts";
 import type { Edit, Lesson } from "./lesson.ts";
 import { ARGUMENT_LESSONS } from "./lessons-arguments.ts";
@@ -61,7 +61,7 @@ function build(lesson: Lesson, match: RegExpExecArray, facts: Facts): Explanatio
   const text = lesson.fix(match, facts);
   return {
     title: lesson.title(match, facts),
-    causes: [...history(facts), faultCause(facts, lesson.why(match, facts))],
+    causes: [...history(facts, lesson), faultCause(facts, lesson.why(match, facts))],
     fix: text === null ? null : { text, edit: lesson.edit?.(match, facts) ?? null },
   };
 }
@@ -70,26 +70,37 @@ function faultCause(facts: Facts, text: string): Cause {
   return { text, insn: facts.rejection.insn, line: facts.line?.line ?? null };
 }
 
-/** Where the value came from, and the last decisions on the way to the fault. */
-function history(facts: Facts): Cause[] {
-  const { rejection, program } = facts;
+/** A decision, by the C line that it leads to; the compiler may have turned the condition around. */
+function branchCause(program: VerifierProgram, branch: Branch): Cause {
+  const line = lineAt(program, branch.insn);
+  const next = lineAt(program, branch.next);
+  if (line === null || next === null) {
+    const way = branch.taken ? "takes" : "does not take";
+    return { text: `the failing path ${way} the jump at ${branch.insn}`, insn: branch.insn, line: null };
+  }
+  const decision = `at \`${line.text.trim()}\` the failing path goes on with`;
+  return { text: `${decision} \`${next.text.trim()}\``, insn: branch.insn, line: line.line };
+}
+
+/** Where the value came from, what happened before, and the last decisions on the way to the fault, in the order of the path. */
+function history(facts: Facts, lesson?: Lesson): Cause[] {
+  const { rejection, program, source } = facts;
   const causes: Cause[] = [];
-  const { origin, register } = rejection;
-  if (origin !== null && register !== null) {
-    const line = lineAt(program, origin);
+  const at = (insn: number): number => rejection.path.lastIndexOf(insn);
+  const { register } = rejection;
+  const sameLine = facts.origin !== null && facts.origin.line === facts.line?.line;
+  if (source !== null && register !== null && !sameLine) {
     const subject = facts.variable === "" ? `r${register}` : `\`${facts.variable}\` (r${register})`;
-    const said = line === null ? "" : `: \`${line.text.trim()}\``;
-    causes.push({ text: `${subject} got its value here${said}`, insn: origin, line: line?.line ?? null });
+    const said = facts.origin === null ? "" : `: \`${facts.origin.text.trim()}\``;
+    causes.push({ text: `${subject} got its value here${said}`, insn: source, line: facts.origin?.line ?? null });
   }
+  for (const { text, insn } of lesson?.earlier?.(facts) ?? []) {
+    causes.push({ text, insn, line: lineAt(program, insn)?.line ?? null });
+  }
+  const first = causes.length === 0 ? -1 : Math.min(...causes.map((c) => at(c.insn!)));
   for (const branch of branchesOf(facts).slice(-BRANCHES_SHOWN)) {
-    if (origin !== null && branch.insn < origin) continue;
-    const line = lineAt(program, branch.insn);
-    const said = line === null ? `the jump at ${branch.insn}` : `\`${line.text.trim()}\``;
-    causes.push({
-      text: `the failing path ${branch.taken ? "takes the jump of" : "goes straight on at"} ${said}`,
-      insn: branch.insn,
-      line: line?.line ?? null,
-    });
+    if (at(branch.insn) < first) continue;
+    causes.push(branchCause(program, branch));
   }
-  return causes;
+  return causes.sort((a, b) => at(a.insn!) - at(b.insn!));
 }

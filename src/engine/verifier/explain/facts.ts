@@ -1,16 +1,29 @@
 import { helperById } from "../../abi/helpers.ts";
+import type { Instruction } from "../../isa/instruction.ts";
 import { isLdImm64 } from "../../isa/instruction.ts";
 import {
+  BPF_ADD,
+  BPF_ALU,
+  BPF_ALU64,
   BPF_CALL,
+  BPF_DW,
   BPF_EXIT,
   BPF_HELPER_CALL,
   BPF_JA,
   BPF_JMP,
   BPF_JMP32,
+  BPF_K,
+  BPF_LD,
+  BPF_LDX,
+  BPF_MEM,
+  BPF_MOV,
   BPF_PSEUDO_KFUNC_CALL,
+  BPF_STX,
+  BPF_X,
   CALL,
   CLASS_MASK,
   OP_MASK,
+  R10,
 } from "../../isa/opcodes.ts";
 import type { LineRecord } from "../../loader/spec.ts";
 import type { Rejection, VerifierProgram } from "../types.ts";
@@ -21,7 +34,9 @@ export interface Facts {
   readonly program: VerifierProgram;
   /** The C line of the fault. */
   readonly line: LineRecord | null;
-  /** The C line where the value at fault was last written. */
+  /** Where the value at fault came from: the call or load behind the copies that led to the fault; null when unknown. */
+  readonly source: number | null;
+  /** The C line of {@link source}. */
   readonly origin: LineRecord | null;
   /** The call at fault: `bpf_timer_init`; "" when it is none. */
   readonly callee: string;
@@ -59,11 +74,13 @@ function assignedVariable(text: string): string {
 export function factsOf(rejection: Rejection, program: VerifierProgram): Facts {
   const callee = calleeAt(program, rejection.insn);
   const register = rejection.register ?? 0;
-  const origin = lineAt(program, rejection.origin);
+  const source = sourceOf(rejection, program);
+  const origin = lineAt(program, source);
   return {
     rejection,
     program,
     line: lineAt(program, rejection.insn),
+    source,
     origin,
     callee,
     variable: origin === null ? "" : assignedVariable(origin.text),
@@ -71,9 +88,76 @@ export function factsOf(rejection: Rejection, program: VerifierProgram): Facts {
   };
 }
 
+const MOVE = BPF_ALU64 | BPF_MOV | BPF_X;
+const ADD = BPF_ALU64 | BPF_ADD | BPF_K;
+const FILL = BPF_LDX | BPF_MEM | BPF_DW;
+const SPILL = BPF_STX | BPF_MEM | BPF_DW;
+/** Copies followed back. */
+const MAX_COPIES = 12;
+
+/** Follows copies, constant additions, spills and fills backwards over the failing path. */
+function sourceOf(rejection: Rejection, program: VerifierProgram): number | null {
+  const { path } = rejection;
+  let at = rejection.origin;
+  if (at === null) return null;
+  let index = path.lastIndexOf(at);
+  for (let copies = 0; copies < MAX_COPIES && index >= 0; copies++) {
+    const insn = program.insns[at]!;
+    let before: number;
+    if (insn.opcode === MOVE && insn.src !== R10) {
+      before = findWrite(program, path, index, insn.src);
+    } else if (insn.opcode === ADD) {
+      before = findWrite(program, path, index, insn.dst);
+    } else if (insn.opcode === FILL && insn.src === R10) {
+      before = findSpill(program, path, index, insn.off);
+      const spill = before < 0 ? undefined : program.insns[path[before]!];
+      if (spill !== undefined) before = findWrite(program, path, before, spill.src);
+    } else {
+      break;
+    }
+    if (before < 0) break;
+    index = before;
+    at = path[index]!;
+  }
+  return at;
+}
+
+/** Index in the path of the last instruction before `index` that writes the register; -1: none. */
+function findWrite(program: VerifierProgram, path: readonly number[], index: number, register: number): number {
+  for (let i = index - 1; i >= 0; i--) {
+    const insn = program.insns[path[i]!];
+    if (insn !== undefined && writes(insn, register)) return i;
+  }
+  return -1;
+}
+
+function findSpill(program: VerifierProgram, path: readonly number[], index: number, off: number): number {
+  for (let i = index - 1; i >= 0; i--) {
+    const insn = program.insns[path[i]!];
+    if (insn?.opcode === SPILL && insn.dst === R10 && insn.off === off) return i;
+  }
+  return -1;
+}
+
+function writes(insn: Instruction, register: number): boolean {
+  if (insn.opcode === CALL) return register <= 5;
+  const kind = insn.opcode & CLASS_MASK;
+  return (kind === BPF_ALU || kind === BPF_ALU64 || kind === BPF_LDX || kind === BPF_LD) && insn.dst === register;
+}
+
+/** Calls on the failing path whose name passes `wanted`, oldest first. */
+export function callsOnPath({ rejection, program }: Facts, wanted: (name: string) => boolean): number[] {
+  return rejection.path.filter((at) => {
+    const name = calleeAt(program, at);
+    return name !== "" && wanted(name);
+  });
+}
+
 export interface Branch {
   readonly insn: number;
   readonly taken: boolean;
+  /** Instruction that the path goes on with. */
+  readonly next: number;
 }
 
 /** Conditional jumps on the failing path, oldest first. */
@@ -89,8 +173,8 @@ export function branchesOf({ rejection, program }: Facts): Branch[] {
     const isJump = kind === BPF_JMP || kind === BPF_JMP32;
     if (!isJump || op === BPF_JA || op === BPF_CALL || op === BPF_EXIT || insn.off === 0) continue;
     const next = path[i + 1]!;
-    if (next === at + 1) branches.push({ insn: at, taken: false });
-    else if (next === at + 1 + insn.off) branches.push({ insn: at, taken: true });
+    if (next === at + 1) branches.push({ insn: at, taken: false, next });
+    else if (next === at + 1 + insn.off) branches.push({ insn: at, taken: true, next });
   }
   return branches;
 }

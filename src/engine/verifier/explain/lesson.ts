@@ -21,6 +21,8 @@ export interface Lesson {
   readonly why: Words;
   /** What to write instead; null when nothing can be said. */
   readonly fix: (match: RegExpExecArray, facts: Facts) => string | null;
+  /** Earlier places on the failing path that belong to the story: what was taken, where it was locked. */
+  readonly earlier?: (facts: Facts) => readonly { readonly text: string; readonly insn: number }[];
   readonly edit?: (match: RegExpExecArray, facts: Facts) => Edit | null;
 }
 

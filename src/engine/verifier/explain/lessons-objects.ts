@@ -1,5 +1,19 @@
+import type { Facts } from "./facts.ts";
+import { callsOnPath, lineAt } from "./facts.ts";
 import type { Lesson } from "./lesson.ts";
 import { lesson } from "./lesson.ts";
+
+/** Places on the failing path where a call of this kind stands, told as `verb here: C line`. */
+function told(facts: Facts, verb: string, wanted: (name: string) => boolean): { text: string; insn: number }[] {
+  return callsOnPath(facts, wanted).map((insn) => {
+    const line = lineAt(facts.program, insn);
+    return { text: line === null ? `${verb} here` : `${verb} here: \`${line.text.trim()}\``, insn };
+  });
+}
+
+const TAKES =
+  /^bpf_(?:ringbuf_reserve(?:_dynptr)?|sk_lookup_\w+|skc_lookup_tcp|iter_\w+_new|task_(?:acquire|from_v?pid))$/;
+const GIVES = /^bpf_(?:ringbuf_(?:submit|discard)(?:_dynptr)?|sk_release|iter_\w+_destroy|task_release)$/;
 
 /** Things that a program takes and must give back: references, locks, sections, dynptrs, iterators. */
 export const OBJECT_LESSONS: readonly Lesson[] = [
@@ -10,6 +24,10 @@ export const OBJECT_LESSONS: readonly Lesson[] = [
     why: (m) =>
       `The program can reach ${m[1] === "tail_call" ? "the tail call" : "its end"} with a reference in hand: a ring buffer record, a socket, a task or an iterator that was acquired on this path and neither submitted, released nor destroyed.`,
     fix: () => "Release it on every path: submit or discard records, release sockets and tasks, destroy iterators.",
+    earlier: (f) => [
+      ...told(f, "taken", (name) => TAKES.test(name)),
+      ...told(f, "given back", (name) => GIVES.test(name)),
+    ],
   },
   {
     pattern: /cannot be used inside bpf_spin_lock-ed region$/,
@@ -17,12 +35,14 @@ export const OBJECT_LESSONS: readonly Lesson[] = [
     why: () =>
       "A path leaves the program between bpf_spin_lock and bpf_spin_unlock; the next one to lock would wait forever.",
     fix: () => "Unlock on every path, early returns included.",
+    earlier: (f) => told(f, "locked", (name) => name === "bpf_spin_lock").slice(-1),
   },
   {
     pattern: /cannot be used inside bpf_rcu_read_lock-ed region$/,
     title: () => "The RCU section is still open at the end",
     why: () => "A path leaves the program without bpf_rcu_read_unlock.",
     fix: () => "Call bpf_rcu_read_unlock() on every path.",
+    earlier: (f) => told(f, "opened", (name) => name === "bpf_rcu_read_lock").slice(-1),
   },
   {
     pattern: /cannot be used inside bpf_preempt_disable-ed region$/,
@@ -42,6 +62,7 @@ export const OBJECT_LESSONS: readonly Lesson[] = [
     why: (_m, f) =>
       `${f.callee || "This call"} could take long, sleep or want a lock of its own; between lock and unlock only plain reads, writes and static functions are allowed.`,
     fix: () => "Do the call before locking or after unlocking.",
+    earlier: (f) => told(f, "locked", (name) => name === "bpf_spin_lock").slice(-1),
   },
   lesson(
     /^use static function instead$/,
