@@ -223,4 +223,62 @@ export const ARGUMENT_LESSONS: readonly Lesson[] = [
     "The second argument of bpf_wq_init must be the map that holds the element.",
     "Pass the map in which the element was looked up.",
   ),
+  lesson(
+    /^arg#\d+ doesn't point to a map value$/,
+    "A work queue must be part of a map element",
+    "The first argument is no pointer into a map element that is known to exist. Like timers, work queues live in map elements, so that deleting the element stops them.",
+    "Put `struct bpf_wq` into the map's value type, look the element up, test the result, and pass `&value->field`.",
+  ),
+  lesson(
+    /^arg\d+ expected pointer to func$/,
+    "The callback must be a function of this program",
+    "Linux has to know at load time which function will run, so that it can verify it.",
+    "Pass the name of a static function, directly.",
+  ),
+  {
+    pattern: /^arg#\d+ expected pointer to ctx, but got (\w+)$/,
+    title: () => "The context is expected",
+    why: (m, f) =>
+      `${callee(f.callee)} needs the context that the program was started with, and is given ${describeType(m[1]!)}.`,
+    fix: () => "Pass the program's `ctx` as it was received.",
+  },
+  {
+    pattern: /^R(\d+) is of type (\w+) but (\w+) is expected$/,
+    title: () => "Another structure of the kernel is expected",
+    why: (m) =>
+      m[2] === m[3]
+        ? `Argument ${m[1]} points somewhere into a ${m[2]}, and must point to its start.`
+        : `Argument ${m[1]} points to a ${m[2]}, and must point to a ${m[3]}.`,
+    fix: () => null,
+  },
+  lesson(
+    /^R\d+ must be a known constant$/,
+    "The size must be a constant",
+    "The size of the memory that this call hands out has to be known when the program is loaded.",
+    "Write the size as a constant.",
+  ),
+  lesson(
+    /^arg#\d+ arg#\d+ memory, len pair leads to invalid memory access$/,
+    "The buffer is smaller than its size says",
+    "The function may read and write as many bytes as the size argument says, and the memory given is smaller, read-only or no memory at all. The line before tells which.",
+    "Pass a buffer with its own size: `buf, sizeof(buf)`.",
+  ),
+  lesson(
+    /^the prog does not allow writes to packet data$/,
+    "The packet is read-only here",
+    "A writable slice of the packet is asked for, and programs of this type may only look at packets.",
+    "Use bpf_dynptr_slice, or a program type that may write.",
+  ),
+  lesson(
+    /^R\d+ must have zero offset when passed to release func or trusted arg to kfunc$/,
+    "Give back exactly what was taken",
+    "Something was added to the pointer since it was acquired.",
+    "Keep the original pointer, and release that one.",
+  ),
+  lesson(
+    /^more than one arg with ref_obj_id R\d+ \d+ \d+$/,
+    "Only one acquired pointer per call",
+    "Two arguments hold references, and Linux could not tell which of them the call is about.",
+    "Copy one of the two to the stack first.",
+  ),
 ];

@@ -189,4 +189,16 @@ export const MEMORY_LESSONS: readonly Lesson[] = [
     "Only some fields of `struct bpf_sock` can be read through this pointer, in their declared size.",
     "Use bpf_sk_fullsock for the fields that only full sockets have.",
   ),
+  lesson(
+    /^cannot spill pointers to stack into stack frame of the caller$/,
+    "A pointer to a dead frame would stay behind",
+    "The function stores the address of its own local variable in its caller's stack; after the return it would lead nowhere.",
+    "Let the caller provide the memory.",
+  ),
+  lesson(
+    /^(?:invalid atomic operand size|BPF_ATOMIC uses invalid atomic opcode [0-9a-f]+)$/,
+    "There is no such atomic operation",
+    "Atomic operations work on 4 or 8 bytes: add, and, or, xor, exchange and compare-and-exchange.",
+    "Use a `__u32` or `__u64` variable.",
+  ),
 ];

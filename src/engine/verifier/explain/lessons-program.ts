@@ -135,4 +135,16 @@ export const PROGRAM_LESSONS: readonly Lesson[] = [
     "On different paths the same load or store goes through the context and through other memory, which need different machine code.",
     "Keep the accesses apart, for example in two branches.",
   ),
+  lesson(
+    /^too many subprograms$/,
+    "Too many functions",
+    "A program may have 256 functions.",
+    "Let the compiler inline small functions.",
+  ),
+  lesson(
+    /^(?:BPF_LD_\[ABS\|IND\] instructions not allowed for this program type|at the time of BPF_LD_ABS\|IND R6 != pointer to skb|LD_ABS is (?:not allowed in subprogs without BTF|only allowed in functions that return 'int'\.))$/,
+    "The old packet load is not possible here",
+    "These instructions read the packet of a classic socket filter: r6 must hold the context, and the function must return an int, since a packet that is too short ends the program.",
+    "Use bpf_skb_load_bytes or direct packet access.",
+  ),
 ];
