@@ -1,14 +1,18 @@
 import {
   forEachDef,
+  forEachTermUse,
   forEachUse,
   type MachineFunction,
   type MachineInsn,
   mapRegisters,
   NO_REG,
   type Reg,
+  type Terminator,
 } from "./machine.ts";
 
 const SLOT_BYTES = 8;
+/** A value stays in its register for uses that follow within so many instructions; farther ones load it again. */
+const KEEP_DISTANCE = 8;
 
 /** What is remembered from one round of spilling to the next. */
 export interface SpillState {
@@ -105,6 +109,9 @@ class BlockRewriter {
   readonly #state: SpillState;
   readonly #sources: ReadonlyMap<Reg, Source>;
   #out: MachineInsn[] = [];
+  #insns: readonly MachineInsn[] = [];
+  #at = 0;
+  #term: Terminator = { kind: "none" };
   /** Slot -> register that holds its value here. */
   readonly #kept = new Map<number, Reg>();
 
@@ -114,8 +121,11 @@ class BlockRewriter {
     this.#sources = sources;
   }
 
-  run(insns: MachineInsn[], term: MachineFunction["blocks"][number]["term"]): void {
-    for (const insn of insns) this.#instruction(insn);
+  run(insns: MachineInsn[], term: Terminator): void {
+    this.#insns = [...insns];
+    this.#term = term;
+    for (this.#at = 0; this.#at < this.#insns.length; this.#at++)
+      this.#instruction(this.#insns[this.#at] as MachineInsn);
     if (term.kind === "if") {
       term.a = this.#use(term.a, term.dbg, new Map());
       if (term.b !== NO_REG) term.b = this.#use(term.b, term.dbg, new Map());
@@ -184,11 +194,33 @@ class BlockRewriter {
     const value = this.#use(src, dbg, new Map());
     this.#out.push({ op: "store", src: value, place, size: SLOT_BYTES, dbg });
     this.#kept.delete(source.slot);
-    if (!source.keep) return;
+    if (!this.#wantedSoon(source)) return;
     const copy = this.#fn.nextRegister++;
     this.#out.push({ op: "mov", dst: copy, src: value, width: 64, dbg });
     this.#state.homes.set(copy, source.slot);
     this.#kept.set(source.slot, copy);
+  }
+
+  /** Whether the value of a slot is wanted again soon, before anything that destroys registers. */
+  #wantedSoon(source: Source): boolean {
+    if (!source.keep) return false;
+    const end = Math.min(this.#insns.length, this.#at + 1 + KEEP_DISTANCE);
+    for (let i = this.#at + 1; i < end; i++) {
+      const insn = this.#insns[i] as MachineInsn;
+      let found = false;
+      forEachUse(insn, (reg) => {
+        found ||= this.#sources.get(reg) === source;
+      });
+      if (found) return true;
+      if (insn.op === "call" || insn.op === "packet" || insn.op === "asm") return false;
+    }
+    let last = false;
+    if (end === this.#insns.length) {
+      forEachTermUse(this.#term, (reg) => {
+        last ||= this.#sources.get(reg) === source;
+      });
+    }
+    return last;
   }
 
   #fresh(): Reg {
@@ -203,12 +235,13 @@ class BlockRewriter {
     const known = held.get(reg) ?? (source.keep ? this.#kept.get(source.slot) : undefined);
     if (known !== undefined) return known;
     let fresh: Reg;
-    if (source.keep) {
+    const keep = this.#wantedSoon(source);
+    if (keep) {
       fresh = this.#fn.nextRegister++;
       this.#state.homes.set(fresh, source.slot);
     } else fresh = this.#fresh();
     this.#fill(fresh, source, dbg);
-    if (source.keep) this.#kept.set(source.slot, fresh);
+    if (keep) this.#kept.set(source.slot, fresh);
     held.set(reg, fresh);
     return fresh;
   }

@@ -25,7 +25,6 @@ SEC("syscall") int string_eq_odd(const char *s) { return __builtin_memcmp(s, "ab
 SEC("syscall") int atomics_add(__u64 *p) { __sync_fetch_and_add(p, 3); __sync_fetch_and_or(p + 1, 0xf0); __sync_fetch_and_and((__u32 *)(p + 2), 0xff); __sync_fetch_and_xor((__u32 *)(p + 3), 5); return 0; }
 SEC("syscall") int atomics_fetch(__u64 *p) { __u64 a = __sync_fetch_and_add(p, 3); __u32 b = __sync_fetch_and_sub((__u32 *)(p + 1), 2); __u64 c = __sync_fetch_and_or(p + 2, a); return a + b + c + __sync_add_and_fetch(p + 3, 9); }
 SEC("syscall") int atomics_swap(__u64 *p) { __u64 old = __sync_lock_test_and_set(p, 77); __u32 b = __sync_val_compare_and_swap((__u32 *)(p + 1), 5, 6); _Bool ok = __sync_bool_compare_and_swap(p + 2, old, b); return ok ? old : b; }
-SEC("syscall") int atomics_relaxed(__u64 *p) { __atomic_fetch_add(p, 2, __ATOMIC_RELAXED); __u64 v = __atomic_load_n(p, __ATOMIC_RELAXED); __atomic_store_n(p + 1, v, __ATOMIC_RELAXED); return v; }
 SEC("syscall") int barriers(__u32 *p) { __u32 a = p[0]; barrier_var(a); if (a > 10) return 1; barrier(); return p[0] + a; }
 SEC("syscall") int unions(__u64 *p) { union { __u64 q; __u32 d[2]; __u16 w[4]; __u8 b[8]; } u = { .q = *p }; u.w[1] ^= u.w[2]; u.b[7] = u.d[0]; return u.q >> 16; }
 SEC("syscall") int pointer_walk(__u32 *p) { __u32 *end = p + 16, s = 0; for (__u32 *q = p; q != end; q += 2) s = s * 31 + *q; return s; }

@@ -67,9 +67,11 @@ function binary(s: Selector, operator: IrBinaryOp, left: IrValue, right: IrValue
     case "ashr":
       return apply(s, BPF_ARSH, width, s.signExtended(a, width), b);
     case "udiv":
-      return divide(s, BPF_DIV, width, s.zeroExtended(a, width), b, false);
-    case "urem":
-      return divide(s, BPF_MOD, width, s.zeroExtended(a, width), b, false);
+    case "urem": {
+      const divisor = s.constantOf(b);
+      if (divisor !== null && divisor !== 0n && width === 32) return unsignedByConstant(s, operator, a, divisor, bits);
+      return divide(s, operator === "udiv" ? BPF_DIV : BPF_MOD, width, s.zeroExtended(a, width), b, false);
+    }
     case "sdiv":
     case "srem":
       return signedDivision(s, operator, a, b, bits);
@@ -149,10 +151,52 @@ function divideByMultiplying(s: Selector, x: Reg, divisor: bigint): Reg {
     factor /= 2n;
     shift--;
   }
-  const product =
-    factor <= 0x7fff_ffffn ? s.alui(BPF_MUL, 64, x, Number(factor)) : s.alu(BPF_MUL, 64, x, s.constant(factor, 64));
+  const product = multiplyBy(s, x, factor);
   const quotient = s.alu(BPF_ADD, 64, s.alui(BPF_ARSH, 64, product, shift), s.alui(BPF_RSH, 64, product, 63));
   return divisor < 0n ? s.negate(64, quotient) : quotient;
+}
+
+/**
+ * Division of up to 32 bits by a constant, through a product (Warren, chapter 10). It is longer than `/=`, but the verifier can
+ * follow it: of a quotient it knows nothing, of a product and a shift it knows the range.
+ */
+function unsignedByConstant(s: Selector, operator: "udiv" | "urem", a: IrValue, divisor: bigint, bits: number): Reg {
+  const x = s.zeroExtended(a, 32);
+  const log = divisor.toString(2).length - 1;
+  if (divisor === 1n << BigInt(log)) {
+    if (operator === "urem") return s.alui(BPF_AND, 32, x, Number(BigInt.asIntN(32, divisor - 1n)));
+    return log === 0 ? x : s.alui(BPF_RSH, 32, x, log);
+  }
+  const known = a.kind === "local" ? Math.min(s.bits.low[a.index] as number, bits) : bits;
+  // The smallest shift for which factor / 2^shift is close enough to 1 / divisor for every x below 2^known.
+  let extra = 0;
+  let factor = 0n;
+  for (; ; extra++) {
+    const power = 1n << BigInt(known + extra);
+    factor = power / divisor + 1n;
+    if (factor * divisor - power <= 1n << BigInt(extra)) break;
+  }
+  const shift = known + extra;
+  const factorBits = factor.toString(2).length;
+  let quotient: Reg;
+  if (known + factorBits <= 32) {
+    quotient = s.alui(BPF_RSH, 32, s.alui(BPF_MUL, 32, x, Number(BigInt.asIntN(32, factor))), shift);
+  } else if (known + factorBits <= 64) {
+    quotient = s.alui(BPF_RSH, 64, multiplyBy(s, s.zeroExtended(a, 64), factor), shift);
+  } else {
+    // 33 bits: the factor's highest bit is added by hand, halved so that it fits.
+    const wide = s.zeroExtended(a, 64);
+    const part = s.alui(BPF_RSH, 64, multiplyBy(s, wide, factor - (1n << 32n)), 32);
+    const half = s.alui(BPF_RSH, 64, s.alu(BPF_SUB, 64, wide, part), 1);
+    quotient = s.alui(BPF_RSH, 64, s.alu(BPF_ADD, 64, half, part), shift - 33);
+  }
+  if (operator === "udiv") return quotient;
+  return s.alu(BPF_SUB, 32, x, s.alui(BPF_MUL, 32, quotient, Number(BigInt.asIntN(32, divisor))));
+}
+
+function multiplyBy(s: Selector, x: Reg, factor: bigint): Reg {
+  if (factor <= 0x7fff_ffffn) return s.alui(BPF_MUL, 64, x, Number(factor));
+  return s.alu(BPF_MUL, 64, x, s.constant(factor, 64));
 }
 
 export function selectCast(s: Selector, insn: IrInstruction & { op: "cast" }): void {

@@ -3,7 +3,7 @@ import { BPF_JNE, BPF_MUL, BPF_SUB } from "../../isa/opcodes.ts";
 import type { Place, Reg } from "../machine.ts";
 import { branchOnRegisters } from "./conditions.ts";
 import { argument, type Call } from "./intrinsics.ts";
-import { addressOf, alignAt, at, pieces, storePiece } from "./memory.ts";
+import { addressOf, at, pieces, storePiece } from "./memory.ts";
 import { fitsS16, placeOf, type Selector } from "./selector.ts";
 import { forEachOperand } from "./uses.ts";
 
@@ -40,14 +40,14 @@ function constantSource(s: Selector, value: IrValue, size: number): Uint8Array |
 export function selectMemcpy(s: Selector, insn: Call, mayOverlap: boolean): void {
   const length = constantLength(s, insn, mayOverlap ? "memmove" : "memcpy");
   if (length === null || length === 0) return;
-  const align = Math.min(alignOfArgument(insn, 0), alignOfArgument(insn, 1));
   const to = reachable(s, addressOf(s, argument(insn, 0)), length);
   const zeros = constantSource(s, argument(insn, 1), length);
   if (zeros !== null) {
-    fill(s, to, 0n, length, alignOfArgument(insn, 0));
+    fill(s, to, 0n, length, s.alignment(to, alignOfArgument(insn, 0)));
     return;
   }
   const from = reachable(s, addressOf(s, argument(insn, 1)), length);
+  const align = Math.min(s.alignment(to, alignOfArgument(insn, 0)), s.alignment(from, alignOfArgument(insn, 1)));
   const parts = pieces(length, align);
   if (!mayOverlap) {
     for (const { offset, size } of parts) {
@@ -76,7 +76,9 @@ export function selectMemcmp(s: Selector, insn: Call, name: string): boolean {
   const size = Number(length);
   const a = reachable(s, addressOf(s, argument(insn, 0)), size);
   const b = reachable(s, addressOf(s, argument(insn, 1)), size);
-  const align = onlyEquality ? Math.min(alignOfArgument(insn, 0), alignOfArgument(insn, 1)) : 1;
+  const align = onlyEquality
+    ? Math.min(s.alignment(a, alignOfArgument(insn, 0)), s.alignment(b, alignOfArgument(insn, 1)))
+    : 1;
   const dst = s.newReg();
   const [x, y] = [s.newReg(), s.newReg()];
   const different = s.newBlock();
@@ -134,8 +136,8 @@ function repeat(byte: bigint, size: number): bigint {
 export function selectMemset(s: Selector, insn: Call): void {
   const length = constantLength(s, insn, "memset");
   if (length === null || length === 0) return;
-  const align = alignOfArgument(insn, 0);
   const to = reachable(s, addressOf(s, argument(insn, 0)), length);
+  const align = s.alignment(to, alignOfArgument(insn, 0));
   const value = argument(insn, 1);
   const constant = s.constantOf(value);
   if (constant !== null) {
@@ -145,7 +147,7 @@ export function selectMemset(s: Selector, insn: Call): void {
   const byte = s.zeroExtended(value, 64);
   const widest = pieces(length, align).reduce((most, p) => Math.max(most, p.size), 1);
   const repeated = widest === 1 ? byte : s.alu(BPF_MUL, 64, byte, s.constant(repeat(1n, widest), 64));
-  for (const { offset, size } of pieces(length, alignAt(align, 0))) {
+  for (const { offset, size } of pieces(length, align)) {
     s.emit({ op: "store", src: repeated, place: at(to, offset), size });
   }
 }

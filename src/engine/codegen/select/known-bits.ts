@@ -221,6 +221,9 @@ class Analysis {
       case "udiv":
         return Math.min(a, bits) - (constant === null || constant === 0n ? 0 : bitLength(constant) - 1);
       case "urem":
+        // A remainder by a constant is x - q * d: the verifier sees no bound in that, so none is claimed.
+        if (constant !== null && width === 32)
+          return (constant & (constant - 1n)) === 0n ? bitLength(constant - 1n) : width;
         return constant === null || constant === 0n ? Math.min(a, bits) : Math.min(a, bits, bitLength(constant - 1n));
       default:
         return width;

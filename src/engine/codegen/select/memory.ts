@@ -141,8 +141,8 @@ export function selectLoad(s: Selector, insn: IrInstruction & { op: "load" }): v
     return;
   }
   if (s.helperNumber({ kind: "local", type: insn.type, index: insn.result }) !== null && !insn.volatile) return;
-  const align = insn.align || alignOf(insn.type);
   const place = addressOf(s, insn.address);
+  const align = s.alignment(place, insn.align || alignOf(insn.type));
   if (insn.ordering !== null && insn.ordering !== "unordered" && insn.ordering !== "monotonic") {
     if (!s.context.cpu.v4 || leaves.length !== 1) {
       s.fail("atomic loads with acquire order need -mcpu=v4");
@@ -151,6 +151,12 @@ export function selectLoad(s: Selector, insn: IrInstruction & { op: "load" }): v
     const dst = s.newReg();
     s.emit({ op: "loadacq", dst, place, size: storeSizeOf(insn.type) });
     s.set(insn, dst);
+    return;
+  }
+  const wanted = s.demanded[insn.result] as number;
+  if (leaves.length === 1 && align < storeSizeOf(insn.type) && !insn.volatile && wanted <= 32 && s.alu32) {
+    // Put together of pieces anyway: those that nobody looks at are left out.
+    s.set(insn, loadLeaf(s, place, Math.min(4, storeSizeOf(insn.type)), align));
     return;
   }
   const signed = signExtendingUser(s, insn);
@@ -196,8 +202,8 @@ export function selectStore(s: Selector, insn: IrInstruction & { op: "store" }):
     s.fail(typeProblem(insn.value.type) ?? `stores of type ${typeText(insn.value.type)} are not supported`);
     return;
   }
-  const align = insn.align || alignOf(insn.value.type);
   const place = addressOf(s, insn.address);
+  const align = s.alignment(place, insn.align || alignOf(insn.value.type));
   if (insn.ordering !== null && insn.ordering !== "unordered" && insn.ordering !== "monotonic") {
     if (!s.context.cpu.v4 || leaves.length !== 1) {
       s.fail("atomic stores with release order need -mcpu=v4");

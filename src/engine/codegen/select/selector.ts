@@ -40,6 +40,8 @@ export class Selector {
   readonly fn: IrFunction;
   readonly out: MachineFunction;
   readonly bits: KnownBits;
+  /** Low bits of each value that anybody looks at. */
+  readonly demanded: Uint8Array;
   /** 64-bit operations that are done in 32 bits. */
   readonly isNarrow: (insn: IrInstruction) => boolean;
   readonly uses: Uses;
@@ -67,6 +69,7 @@ export class Selector {
     this.fn = fn;
     this.out = { name: fn.name, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, webs: new Map(), diagnostics: [] };
     const demanded = findDemandedBits(fn);
+    this.demanded = demanded;
     this.isNarrow = (insn) => context.cpu.alu32 && isNarrowable(insn, demanded);
     this.bits = findKnownBits(fn, context.cpu.alu32, context.cpu.v4, this.isNarrow);
     this.uses = findUses(fn);
@@ -388,6 +391,17 @@ export class Selector {
     return this.alui(BPF_ARSH, width, up, width - bits);
   }
 
+  /**
+   * Alignment that accesses at a place may count on, when the type or the program promises `align`. The frame's own layout may
+   * know better; from v4 on, unaligned accesses outside of the frame are as good as aligned ones.
+   */
+  alignment(place: Place, align: number): number {
+    if (place.slot < 0) return this.context.cpu.v4 ? 8 : align;
+    let known = Math.min(8, this.out.slots[place.slot]?.align ?? 1);
+    while (known > 1 && place.offset % known !== 0) known >>= 1;
+    return Math.max(known, align);
+  }
+
   /** Puts an address into a register. */
   placeAddress(place: Place): Reg {
     if (place.slot >= 0) {
@@ -403,7 +417,11 @@ export class Selector {
     return this.alu(BPF_ADD, 64, reg, this.constant(BigInt.asUintN(64, BigInt(value)), 64));
   }
 
-  newSlot(size: number, align: number): number {
+  /**
+   * A place in the frame. What is as large as a register is aligned like one, so that it can be cleared and copied in whole registers.
+   */
+  newSlot(size: number, least: number): number {
+    const align = Math.max(least, size >= 8 ? 8 : size >= 4 ? 4 : size >= 2 ? 2 : 1);
     this.out.slots.push({ size, align, offset: 0, dbg: this.dbg, spill: false });
     return this.out.slots.length - 1;
   }

@@ -185,8 +185,11 @@ class Generator {
     let b = this.#value(bits);
     if (/sh/.test(operator)) {
       b = this.#below(2) === 0 ? String(this.#below(bits)) : this.#define(bits, `and i${bits} ${b}, ${bits - 1}`);
-    } else if (/^u(div|rem)/.test(operator)) b = this.#define(bits, `or i${bits} ${b}, 1`);
-    else if (/^s(div|rem)/.test(operator)) {
+    } else if (/^u(div|rem)/.test(operator)) {
+      if (this.#below(2) === 0 && bits > 1) b = String(1 + this.#below(bits === 8 ? 200 : 60_000));
+      else b = this.#define(bits, `or i${bits} ${b}, 1`);
+    }
+    if (/^s(div|rem)/.test(operator)) {
       const power = 1n << BigInt(this.#below(bits - 1));
       const other = BigInt(3 + this.#below(60)) * (this.#below(2) === 0 ? 1n : -1n);
       b = String(bits > 32 || this.#below(2) === 0 ? power : other);
