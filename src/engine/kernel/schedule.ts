@@ -90,9 +90,9 @@ function interrupt(kernel: Kernel, cpu: Cpu): void {
   cpu.served = kernel.state.now;
 }
 
+/** What waited for a grace period, which the list no longer holds, happens. */
 function endGracePeriod(kernel: Kernel, callback: RcuCallback): void {
   const { state } = kernel;
-  state.rcu.splice(state.rcu.indexOf(callback), 1);
   kernel.emit({ kind: "rcu-done", what: callback.what }, null, null);
   for (const control of callback.timers) forgetTimer(kernel, control);
   for (const block of callback.free) kernel.memory.free(block, state.now);
@@ -116,36 +116,66 @@ function stepTask(kernel: Kernel, task: Task, fuel: number): number {
   return used;
 }
 
-/** What an ordinary run does next. */
+/** What an ordinary run does next: a step of a task, or (null) an interrupt on a CPU. */
 interface Action {
   readonly time: number;
-  readonly rank: number;
   readonly task: Task | null;
   readonly cpu: Cpu | null;
 }
 
-/**
- * The ordinary order: the earliest first; at equal times the task that one waits for, then softirqs, other tasks, workers, and
- * interrupts last (so that without an instruction cost an operation runs in one go). With a cost, interrupts come first.
- */
 function nextAction(kernel: Kernel, main: Task | null): Action | null {
-  const { state, settings } = kernel;
+  return kernel.settings.insnCost > 0 ? earliest(kernel, main) : nextAtOnce(kernel, main);
+}
+
+/**
+ * Without an instruction cost an operation runs in one go: first the task that one waits for, then others on CPUs, workers, and
+ * interrupts last.
+ */
+function nextAtOnce(kernel: Kernel, main: Task | null): Action | null {
+  const { cpus, tasks, now } = kernel.state;
+  let other: Task | null = null;
+  for (const cpu of cpus) {
+    const top = topTask(kernel, cpu);
+    if (top === null || !isRunnable(kernel, top)) continue;
+    if (top === main) return { time: now, task: top, cpu: null };
+    other ??= top;
+  }
+  if (other === null && tasks.size > 0) {
+    for (const task of tasks.values()) {
+      if (task.cpu >= 0 || !isRunnable(kernel, task)) continue;
+      other ??= task;
+      if (task === main) other = task;
+    }
+  }
+  if (other !== null) return { time: now, task: other, cpu: null };
+  for (const cpu of cpus) {
+    if (cpu.stack.length === 0 && interruptTime(kernel, cpu) <= now) return { time: now, task: null, cpu };
+  }
+  return null;
+}
+
+/** With an instruction cost the earliest comes first; at equal times interrupts, then the task that one waits for, then others. */
+function earliest(kernel: Kernel, main: Task | null): Action | null {
+  const { state } = kernel;
   let best: Action | null = null;
+  let bestRank = 0;
   const consider = (time: number, rank: number, task: Task | null, cpu: Cpu | null): void => {
-    if (best === null || time < best.time || (time === best.time && rank < best.rank)) best = { time, rank, task, cpu };
+    if (best !== null && (time > best.time || (time === best.time && rank >= bestRank))) return;
+    best = { time, task, cpu };
+    bestRank = rank;
   };
   for (const cpu of state.cpus) {
     const top = topTask(kernel, cpu);
-    if (top !== null && isRunnable(kernel, top)) consider(Math.max(top.time, 0), top === main ? 1 : 2, top, null);
-    if (settings.insnCost > 0 ? mayInterrupt(kernel, cpu) : top === null) {
-      const due = interruptTime(kernel, cpu);
-      const at = Math.max(due, top?.time ?? state.now);
-      if (due <= at && (top !== null || due <= state.now)) consider(at, settings.insnCost > 0 ? 0 : 4, null, cpu);
-    }
+    if (top !== null && isRunnable(kernel, top)) consider(top.time, top === main ? 1 : 2, top, null);
+    if (!mayInterrupt(kernel, cpu)) continue;
+    const due = interruptTime(kernel, cpu);
+    const at = Math.max(due, top?.time ?? state.now);
+    if (due <= at && (top !== null || due <= state.now)) consider(at, 0, null, cpu);
   }
   for (const task of state.tasks.values()) {
-    if (task.cpu < 0 && isRunnable(kernel, task))
+    if (task.cpu < 0 && isRunnable(kernel, task)) {
       consider(Math.max(task.time, state.now), task === main ? 1 : 3, task, null);
+    }
   }
   return best;
 }
@@ -183,14 +213,16 @@ function act(kernel: Kernel, main: Task | null, fuel: number, limit: number): nu
 
 /** Ends every grace period that can end. */
 function endGracePeriods(kernel: Kernel): boolean {
-  let some = false;
-  for (const callback of [...kernel.state.rcu]) {
-    if (callback.waitFor.length === 0) {
-      endGracePeriod(kernel, callback);
-      some = true;
-    }
+  const { rcu } = kernel.state;
+  const ended: RcuCallback[] = [];
+  let kept = 0;
+  for (const callback of rcu) {
+    if (callback.waitFor.length === 0) ended.push(callback);
+    else rcu[kept++] = callback;
   }
-  return some;
+  rcu.length = kept;
+  for (const callback of ended) endGracePeriod(kernel, callback);
+  return ended.length > 0;
 }
 
 function stopped(kernel: Kernel): RunStatus | null {
@@ -231,6 +263,10 @@ function settle(
     if (used > 0) {
       left -= used;
       continue;
+    }
+    if (kernel.state.tasks.size === 0 && kernel.state.rcu.length === 0) {
+      checkLeaks(kernel);
+      return { status: "done", left };
     }
     // A system call that waits for grace periods, if only through a worker, makes them end.
     const waiting = [...kernel.state.tasks.values()].some((task) => task.kind === "syscall" && task.wait !== null);
@@ -317,7 +353,9 @@ export function stepChoice(kernel: Kernel, choice: Choice, grain: "instruction" 
     }
     case "rcu": {
       const callback = state.rcu.find((c) => `rcu${c.ticket}` === choice.id);
-      if (callback !== undefined && callback.waitFor.length === 0) endGracePeriod(kernel, callback);
+      if (callback === undefined || callback.waitFor.length > 0) return;
+      state.rcu.splice(state.rcu.indexOf(callback), 1);
+      endGracePeriod(kernel, callback);
       return;
     }
     case "interrupt": {

@@ -57,23 +57,17 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
   let pc = frame.pc;
   let left = fuel;
 
-  const stop = (reason: ExitReason): ExitReason => {
-    frame.pc = pc;
-    frame.executed += fuel - left;
-    return reason;
-  };
-  const trap = (t: Trap): ExitReason => {
-    machine.trap = t;
-    return stop(TRAP);
-  };
-
   for (;;) {
     if (left-- <= 0) {
       left = 0;
-      return stop(FUEL);
+      return leave(frame, pc, fuel - left, FUEL);
     }
     if (pc < 0 || pc >= length) {
-      return trap({ what: "invalid-instruction", message: `execution left the program at slot ${pc}`, address: null });
+      return fail(machine, frame, pc, fuel - left, {
+        what: "invalid-instruction",
+        message: `execution left the program at slot ${pc}`,
+        address: null,
+      });
     }
     const op = ops[pc] as number;
     const d = dsts[pc] as number;
@@ -179,7 +173,7 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
             endian(lo, hi, d, imms[pc] as number, true);
             break;
           default:
-            return trap(badInstruction(op, pc));
+            return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
         }
         pc++;
         break;
@@ -234,7 +228,7 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
             pc++;
             continue;
           default:
-            return trap(badInstruction(op, pc));
+            return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
         }
         hi[d] = 0;
         pc++;
@@ -243,21 +237,21 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
       case BPF_JMP: {
         const code = op >> 4;
         if (code === 0) {
-          if (op !== 0x05) return trap(badInstruction(op, pc));
+          if (op !== 0x05) return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
           pc += 1 + (offs[pc] as number);
           break;
         }
         if (code === 8) {
-          if (op !== 0x85) return trap(badInstruction(op, pc));
+          if (op !== 0x85) return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
           const kind = s;
           machine.callee = kind === BPF_PSEUDO_CALL ? pc + 1 + (imms[pc] as number) : (imms[pc] as number);
           if (kind === BPF_PSEUDO_KFUNC_CALL) machine.callee = pc;
           pc++;
-          return stop(kind === 0 ? HELPER : kind === BPF_PSEUDO_CALL ? CALL_FUNCTION : KFUNC);
+          return leave(frame, pc, fuel - left, kind === 0 ? HELPER : kind === BPF_PSEUDO_CALL ? CALL_FUNCTION : KFUNC);
         }
         if (code === 9) {
-          if (op !== 0x95) return trap(badInstruction(op, pc));
-          return stop(RETURN);
+          if (op !== 0x95) return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
+          return leave(frame, pc, fuel - left, RETURN);
         }
         if (code === 14) {
           if (frame.mayGoto > 0) {
@@ -315,7 +309,7 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
             taken = ah === bh ? al >>> 0 <= bl >>> 0 : ah < bh;
             break;
           default:
-            return trap(badInstruction(op, pc));
+            return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
         }
         pc += taken ? 1 + (offs[pc] as number) : 1;
         break;
@@ -326,7 +320,7 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
         let taken: boolean;
         switch (op >> 4) {
           case 0:
-            if (op !== 0x06) return trap(badInstruction(op, pc));
+            if (op !== 0x06) return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
             pc += 1 + (imms[pc] as number);
             continue;
           case 1:
@@ -363,7 +357,7 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
             taken = a <= b;
             break;
           default:
-            return trap(badInstruction(op, pc));
+            return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
         }
         pc += taken ? 1 + (offs[pc] as number) : 1;
         break;
@@ -380,9 +374,14 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
           (shadow[at >>> 3] as number) >= 0x40 ||
           op >= 0x80
         ) {
-          if (op >> 5 !== 3 && (op >> 5 !== 4 || width === 8)) return trap(badInstruction(op, pc));
+          if (op >> 5 !== 3 && (op >> 5 !== 4 || width === 8))
+            return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
           if (!loadSlow(machine, lo[s] as number, hi[s] as number, offs[pc] as number, width)) {
-            return trap(
+            return fail(
+              machine,
+              frame,
+              pc,
+              fuel - left,
               machine.trap ?? fault(machine, lo[s] as number, hi[s] as number, offs[pc] as number, width, false),
             );
           }
@@ -410,19 +409,23 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
         const size = op & 0x18;
         const width = size === 0 ? 4 : size === 0x08 ? 2 : size === 0x10 ? 1 : 8;
         if (op >> 5 === 6) {
-          if ((op & 7) !== BPF_STX) return trap(badInstruction(op, pc));
+          if ((op & 7) !== BPF_STX) return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
           frame.pc = pc;
           const problem = atomic(machine, lo, hi, d, s, offs[pc] as number, imms[pc] as number, width);
-          if (problem === "invalid") return trap(badInstruction(op, pc));
+          if (problem === "invalid") return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
           if (problem === "fault") {
-            return trap(
+            return fail(
+              machine,
+              frame,
+              pc,
+              fuel - left,
               machine.trap ?? fault(machine, lo[d] as number, hi[d] as number, offs[pc] as number, width, true),
             );
           }
           pc++;
           break;
         }
-        if (op >> 5 !== 3) return trap(badInstruction(op, pc));
+        if (op >> 5 !== 3) return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
         let vl: number;
         let vh: number;
         if ((op & 7) === BPF_STX) {
@@ -437,7 +440,11 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
         if (hi[d] !== GUEST_HIGH || mark > 8 || (at & 7) + width > mark) {
           frame.pc = pc;
           if (!storeSlow(machine, lo[d] as number, hi[d] as number, offs[pc] as number, width, vl, vh)) {
-            return trap(
+            return fail(
+              machine,
+              frame,
+              pc,
+              fuel - left,
               machine.trap ?? fault(machine, lo[d] as number, hi[d] as number, offs[pc] as number, width, true),
             );
           }
@@ -456,15 +463,26 @@ export function interpret(machine: Machine, program: Executable, frame: VmFrame,
           hi[d] = immHigh[pc] as number;
           pc += 2;
         } else if (op >> 5 === 1 || op >> 5 === 2) {
-          return stop(PACKET_LOAD);
+          return leave(frame, pc, fuel - left, PACKET_LOAD);
         } else {
-          return trap(badInstruction(op, pc));
+          return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
         }
         break;
       default:
-        return trap(badInstruction(op, pc));
+        return fail(machine, frame, pc, fuel - left, badInstruction(op, pc));
     }
   }
+}
+
+function leave(frame: VmFrame, pc: number, executed: number, reason: ExitReason): ExitReason {
+  frame.pc = pc;
+  frame.executed += executed;
+  return reason;
+}
+
+function fail(machine: Machine, frame: VmFrame, pc: number, executed: number, trap: Trap): ExitReason {
+  machine.trap = trap;
+  return leave(frame, pc, executed, TRAP);
 }
 
 function badInstruction(op: number, pc: number): Trap {

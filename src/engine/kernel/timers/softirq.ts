@@ -21,12 +21,11 @@ function dueHrtimer(queue: HrtimerQueue, now: number, data: OpFrame["data"]): Qu
 /** The timer that is served next, taken out of its queue; null when none is due. */
 function takeDue(kernel: Kernel, cpu: Cpu, data: OpFrame["data"]): Timer | null {
   const { state } = kernel;
-  const timerOf = (index: number): Timer | undefined => state.timers.get(state.timerControls[index] as number);
   for (;;) {
     const batch = data["batch"] as number[];
     while (data["at"] < batch.length) {
       const index = batch[data["at"]++] as number;
-      const timer = timerOf(index);
+      const timer = state.timers.get(state.timerControls[index] as number);
       // Cancelled or armed again since it was collected: no longer ours.
       if (timer === undefined || timer.queuedOn !== cpu.id || (cpu.wheel.buckets[index] as number) >= 0) continue;
       timer.queuedOn = -1;
@@ -41,7 +40,7 @@ function takeDue(kernel: Kernel, cpu: Cpu, data: OpFrame["data"]): Timer | null 
     const due = dueHrtimer(queue, cpu.served, data);
     // Armed since this interrupt began: the next one serves it.
     if (due === null || due.order >= data["before"]) continue;
-    const timer = timerOf(due.index);
+    const timer = state.timers.get(state.timerControls[due.index] as number);
     if (timer === undefined) continue;
     dequeueTimer(kernel, timer);
     data["served"] = true;
