@@ -1,9 +1,12 @@
 import "../styles/tokens.css";
 import "../styles/base.css";
+import "../styles/controls.css";
 import "../styles/shell.css";
 import "../styles/editor.css";
+import "../styles/maps.css";
 import "../styles/panels.css";
 import "../styles/verify.css";
+import "../styles/verdict.css";
 import "../styles/graph.css";
 import "../styles/axis.css";
 import "../styles/narrow.css";
