@@ -11,7 +11,7 @@ import { verify } from "../../src/engine/verifier/verify.ts";
 import { errorLineOf, normaliseLogLine } from "./case-compare.ts";
 import type { GeneratedProgram } from "./generator/generate-program.ts";
 import { UNIVERSE_BTF, UNIVERSE_MAPS, type UniverseMap } from "./generator/universe.ts";
-import type { KernelLoad, KernelMap, KernelVerdict } from "./kernel-judge.ts";
+import type { KernelJudge, KernelLoad, KernelMap, KernelVerdict } from "./kernel-judge.ts";
 
 /** How one generated program came out on both sides. */
 export interface Agreement {
@@ -106,6 +106,25 @@ export function ourVerdict(
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
+}
+
+/** ENOSPC: the log did not fit. */
+const LOG_TOO_LONG = 28;
+
+/** Both verdicts; where the kernel's log does not fit, with the statistics alone, so that only the logs stay uncompared. */
+export async function judgeBoth(
+  judge: KernelJudge,
+  program: GeneratedProgram,
+  insns: readonly Instruction[],
+  logLevel: number,
+): Promise<Agreement> {
+  let level = logLevel;
+  let theirs = await judge.judge(kernelLoad(program, insns, level));
+  if (theirs.failed === "prog" && theirs.errno === LOG_TOO_LONG) {
+    level = 4;
+    theirs = await judge.judge(kernelLoad(program, insns, level));
+  }
+  return compareVerdicts(ourVerdict(program, insns, level), theirs);
 }
 
 const processedOf = (log: string): number => Number(/processed (\d+) insns/.exec(log)?.[1] ?? -1);

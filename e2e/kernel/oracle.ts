@@ -5,7 +5,7 @@ import type { Instruction } from "../../src/engine/isa/instruction.ts";
 import { JA, LD_IMM64 } from "../../src/engine/isa/opcodes.ts";
 import { type GeneratedProgram, generateProgram } from "./generator/generate-program.ts";
 import { type KernelJudge, startKernelJudge } from "./kernel-judge.ts";
-import { type Agreement, compareVerdicts, kernelLoad, ourVerdict } from "./oracle-compare.ts";
+import { type Agreement, judgeBoth } from "./oracle-compare.ts";
 
 /**
  * `npm run oracle -- verifier [--count N] [--seed S] [--log-level 0|1|2] [--show N] [--minimise] [--out DIR]`: the same generated programs
@@ -51,11 +51,6 @@ function kindOf(a: Agreement): Disagreement | null {
   return logLevel >= 2 && !a.log ? "log" : null;
 }
 
-async function ask(program: GeneratedProgram, insns: readonly Instruction[]): Promise<Agreement> {
-  const theirs = await judge.judge(kernelLoad(program, insns, logLevel));
-  return compareVerdicts(ourVerdict(program, insns, logLevel), theirs);
-}
-
 const NO_OPERATION: Instruction = { opcode: JA, dst: 0, src: 0, off: 0, imm: 0 };
 
 /** Replaces instructions by jumps to the next one as long as the disagreement stays. Jumps keep their distances. */
@@ -72,7 +67,7 @@ async function minimise(program: GeneratedProgram, kind: Disagreement): Promise<
         tried[i] = NO_OPERATION;
       }
       if (!changed) continue;
-      const result = await ask(program, tried).catch(() => null);
+      const result = await judgeBoth(judge, program, tried, logLevel).catch(() => null);
       if (result !== null && kindOf(result) === kind) insns = tried;
     }
   }
@@ -113,24 +108,19 @@ const totals = {
 const messages = new Map<string, number>();
 const shown = new Map<string, number>();
 const started_at = Date.now();
-let oursMs = 0;
+let bothMs = 0;
 
 for (let i = 0; i < count; i++) {
   const program = generateProgram(first + i);
-  const pending = judge.judge(kernelLoad(program, program.insns, logLevel));
   const before = performance.now();
-  const ours = ourVerdict(program, program.insns, logLevel);
-  oursMs += performance.now() - before;
-  let theirs: Awaited<typeof pending>;
+  let result: Agreement;
   try {
-    theirs = await pending;
+    result = await judgeBoth(judge, program, program.insns, logLevel);
   } catch (error) {
     console.log(`seed ${program.seed}: the kernel's side failed: ${String(error)}`);
     continue;
   }
-  // A log that does not fit is no verdict.
-  if (theirs.failed !== null && theirs.errno === 28) continue;
-  const result = compareVerdicts(ours, theirs);
+  bothMs += performance.now() - before;
   totals.programs++;
   if (result.theirs === "accept") totals.accepted++;
   else messages.set(result.message, (messages.get(result.message) ?? 0) + 1);
@@ -157,7 +147,7 @@ for (let i = 0; i < count; i++) {
       );
       if (values.minimise && n <= show) {
         const small = await minimise(program, kind);
-        const again = await ask(program, small);
+        const again = await judgeBoth(judge, program, small, logLevel);
         console.log(`minimised:\n${listing(small)}\n${again.detail}`);
         if (values.out !== undefined) {
           mkdirSync(values.out, { recursive: true });
@@ -180,7 +170,7 @@ function report(title: string): void {
   const percent = (n: number, of: number): string => (of === 0 ? "-" : `${((100 * n) / of).toFixed(2)} %`);
   const seconds = (Date.now() - started_at) / 1000;
   console.log(
-    `${title}: seeds ${first}..${first + count - 1}, ${t.programs} programs in ${seconds.toFixed(0)} s (${(oursMs / Math.max(1, t.programs)).toFixed(2)} ms each here); ` +
+    `${title}: seeds ${first}..${first + count - 1}, ${t.programs} programs in ${seconds.toFixed(0)} s (${(bothMs / Math.max(1, t.programs)).toFixed(2)} ms each on both sides); ` +
       `kernel accepts ${percent(t.accepted, t.programs)}, ${messages.size} kinds of message, unsupported ${percent(t.unsupported, t.programs)}\n` +
       `  verdicts agree ${percent(t.verdicts, judged)} (accepted here, refused there: ${t.holes}; failures here: ${t.throws}); of ${t.joint} joint rejections ` +
       `errno ${percent(t.errnos, t.joint)}, message ${percent(t.lines, t.joint)}; processed count ${percent(t.counts, judged)}` +
