@@ -204,7 +204,7 @@ class Verification {
       again = false;
       for (const s of this.subprograms) {
         if (s.index === 0 || s.linkage !== "global" || !s.called || s.verified) continue;
-        walker.note(`Validating ${s.name}() func#${s.index}...`);
+        walker.line(`Validating ${s.name}() func#${s.index}...`);
         const result = walkFunction(walker, s.index, cancelled);
         if (result !== "done") return result;
         walker.note(`Func#${s.index} ('${s.name}') is safe for any args that match its prototype`);

@@ -76,12 +76,13 @@ export class Checkpoints {
     this.cleanFinished(bucket, insnIdx);
 
     let looked = 0;
+    // Outlives one comparison, as in Linux: a callback's hit behind a finished state of an open loop counts as a back edge.
+    let loop = false;
     for (let i = bucket.length - 1; i >= 0; i--) {
       const old = bucket[i]!;
       looked++;
       if (old.insnIdx !== insnIdx) continue;
       let hit = false;
-      let loop = false;
       if (old.branches > 0) {
         const verdict = this.compareUnfinished(old, marks);
         if (verdict === "rejected") return "rejected";
