@@ -40,7 +40,8 @@ export function withIdForCopy(w: Walker, reg: Reg): Reg {
 }
 
 /**
- * Adds to `into` the places of the current state that hold the group `id`; places beyond the limit leave the group. A register that is
+ * Adds to `into` the places of the current state that hold the group `id`; places beyond the limit leave the group. Collected twice (both
+ * operands in one group), each place counts twice. A register that is
  * dead before the instruction at which its frame stands is not followed.
  */
 export function collectLinked(w: Walker, id: number, into: number[]): void {
@@ -65,7 +66,6 @@ export function collectLinked(w: Walker, id: number, into: number[]): void {
 }
 
 function add(into: number[], place: number): boolean {
-  if (into.includes(place)) return true;
   if (into.length >= MAX_LINKED) return false;
   into.push(place);
   return true;
