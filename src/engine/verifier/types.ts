@@ -53,7 +53,7 @@ export interface VerifierEnvironment {
 }
 
 export interface VerifyOptions {
-  /** 0, or a sum of 1 (branch), 2 (instructions), 4 (statistics). */
+  /** 0, or a sum of 1 (branch), 2 (instructions), 4 (statistics). Of a log above 32 MiB only the end is kept. */
   readonly logLevel: number;
   /** Record states for the page. Costs memory: a stepped trace of every instruction on every path. */
   readonly trace: boolean;
