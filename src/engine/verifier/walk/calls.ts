@@ -10,7 +10,7 @@ export function stepProgramCall(w: Walker, insn: Instruction): boolean {
   const callee = w.subprograms[w.tables.subprogramOf[target]!]!;
   if (callee.index === 0 || callee.linkage === "global") {
     if (!calls.checkGlobalCallArgs(w, callee)) return false;
-    w.note(`Func#${callee.index} ('${callee.name}') is global and assumed valid.`);
+    w.line(`Func#${callee.index} ('${callee.name}') is global and assumed valid.`);
     if (callee.changesPacketData) w.clearPacketPointers();
     callee.called = true;
     w.clobberCallerSaved();

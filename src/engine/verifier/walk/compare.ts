@@ -106,7 +106,7 @@ function covers(old: Reg, precise: boolean, now: Reg, exactness: Exactness): boo
   switch (old.type) {
     case SCALAR_VALUE:
       if (!precise && exactness === NOT_EXACT) return true;
-      if (old.link !== now.link || (old.link !== LINK_NONE && old.delta !== now.delta)) return false;
+      if (old.id !== 0 && (old.link !== now.link || (old.link !== LINK_NONE && old.delta !== now.delta))) return false;
       return old.scalar.contains(now.scalar) && ids.sameGroup(groupKey(old), groupKey(now));
     case PTR_TO_MAP_KEY:
     case PTR_TO_MAP_VALUE:

@@ -371,7 +371,6 @@ const MAP_NUMBERS: readonly (readonly [number, number])[] = [
 function checkMapStructure(w: Walker, regno: number, insnOff: number, size: number, write: boolean): boolean {
   const reg = w.reg(regno);
   const structure = mapTypeName(reg.map!.type) === "hash" ? "bpf_htab" : "bpf_array";
-  if (write) return w.reject("EACCES", `only read from ${structure} is supported`, "map-structure-write", regno);
   const off = insnOff + reg.off;
   if (off < 0)
     return w.reject(
@@ -380,6 +379,7 @@ function checkMapStructure(w: Walker, regno: number, insnOff: number, size: numb
       "map-structure-off",
       regno,
     );
+  if (write) return w.reject("EACCES", `only read from ${structure} is supported`, "map-structure-write", regno);
   if (MAP_NUMBERS.some(([start, end]) => off >= start && off + size <= end)) return true;
   return w.unsupported(`reading the kernel's map structure at offset ${off}`);
 }
