@@ -29,7 +29,7 @@ export function walkFunction(
   w.pending = [];
   w.checkpoints.reset();
   w.stackLiveness.forgetCurrent();
-  w.forgetPrintedLine();
+  w.sourceLines.forget();
   w.touchAll();
   if (subprog === 0) {
     frame.regs[1] = pointerReg(PTR_TO_CTX);

@@ -17,6 +17,7 @@ import {
 } from "../register.ts";
 import { Frame, type HistoryEntry, type InsnFacts, type Subprogram, VerifierState, type Walk } from "../state.ts";
 import { commentPadding, LOG_BRANCHES, LOG_INSTRUCTIONS, type Log } from "../text/log.ts";
+import { SourceLines } from "../text/source-lines.ts";
 import { stateText, type Touched } from "../text/state-text.ts";
 import type { VerifierEnvironment, VerifierMap, VerifierProgram, VerifierStats } from "../types.ts";
 import { Checkpoints } from "./checkpoints.ts";
@@ -104,8 +105,7 @@ export class Walker implements Walk {
   /** Log length after the last instruction line; the state is appended there when nothing came in between. */
   private insnLineEnd = 0;
   private insnLineLength = 0;
-  private lastPrintedLine = -1;
-  private readonly lineOf: Int32Array | null;
+  readonly sourceLines: SourceLines;
 
   constructor(setup: {
     readonly program: VerifierProgram;
@@ -134,7 +134,7 @@ export class Walker implements Walk {
     this.detailed = (setup.logLevel & LOG_INSTRUCTIONS) !== 0;
     this.printing = (setup.logLevel & (LOG_INSTRUCTIONS | LOG_BRANCHES)) !== 0;
     this.state = new VerifierState([new Frame(0, 0, -1)], setup.sleepable);
-    this.lineOf = lineIndex(setup.program);
+    this.sourceLines = new SourceLines(setup.program);
     this.checkpoints = new Checkpoints(this);
     this.stackLiveness = new StackLiveness(this);
   }
@@ -276,21 +276,7 @@ export class Walker implements Walk {
 
   /** `; TEXT @ FILE:LINE`, when it is not the line printed last. */
   printSourceLine(at: number): void {
-    if (this.lineOf === null || this.logLevel === 0) return;
-    const index = this.lineOf[at]!;
-    if (index < 0 || index === this.lastPrintedLine) return;
-    const records = this.program.lines!;
-    const record = records[index]!;
-    const last = this.lastPrintedLine < 0 ? null : records[this.lastPrintedLine]!;
-    if (last !== null && last.file === record.file && last.line === record.line) return;
-    const file = record.file.slice(record.file.lastIndexOf("/") + 1);
-    this.log.write(`; ${record.text.trimStart()} @ ${file}:${record.line}\n`);
-    this.lastPrintedLine = index;
-  }
-
-  /** A new walk begins: source lines are printed anew. */
-  forgetPrintedLine(): void {
-    this.lastPrintedLine = -1;
+    if (this.logLevel !== 0) this.sourceLines.print(this.log, at);
   }
 
   newId(): number {
@@ -521,17 +507,4 @@ export class Walker implements Walk {
     this.state.history.push(added);
     this.currentEntry = added;
   }
-}
-
-/** Index of the line record that covers each slot; null without records. */
-function lineIndex(program: VerifierProgram): Int32Array | null {
-  const records = program.lines;
-  if (records === null || records.length === 0) return null;
-  const index = new Int32Array(program.insns.length).fill(-1);
-  let k = -1;
-  for (let i = 0; i < index.length; i++) {
-    while (k + 1 < records.length && records[k + 1]!.insn <= i) k++;
-    index[i] = k;
-  }
-  return index;
 }
