@@ -41,7 +41,10 @@ const SKB_TYPES: ReadonlySet<string> = new Set([
 /** Types that see the Ethernet header: for the others BPF_PROG_TEST_RUN has taken it off. */
 const L2_TYPES: ReadonlySet<string> = new Set(["sched_cls", "sched_act", "flow_dissector"]);
 
-/** Context of a test run; EINVAL as BPF_PROG_TEST_RUN says it. Null: the task has its context. */
+/**
+ * Context of a test run; EINVAL as BPF_PROG_TEST_RUN says it. Null: the task has its context. What a test run needs for itself is not
+ * hit by fault injection: that is for what programs and maps ask for.
+ */
 export function buildContext(
   kernel: Kernel,
   task: Task,
@@ -57,7 +60,7 @@ export function buildContext(
   const flat = layout.flat !== null && layout.fields.every((field) => field.pointer === null);
   const size = flat ? Math.max(given?.length ?? 0, Math.min(layout.flat?.end ?? 0, 8192), 8) : Math.max(layout.size, 8);
   if (given !== null && given.length > size) return "EINVAL";
-  const at = kernel.allocate(size, "context", `context of ${program.name}`, null, flat ? 0 : SHADOW_CONTEXT);
+  const at = kernel.memory.allocate(size, "context", `context of ${program.name}`, null, flat ? 0 : SHADOW_CONTEXT);
   if (at === null) return "ENOMEM";
   const context: ContextDescriptor = {
     at,
@@ -74,7 +77,7 @@ export function buildContext(
   task.context = context;
   if (packet || data.length > 0) {
     const blockSize = HEADROOM + data.length + TAILROOM;
-    const block = kernel.allocate(blockSize, "packet", "packet", null);
+    const block = kernel.memory.allocate(blockSize, "packet", "packet", null);
     if (block === null) {
       freeContext(kernel, task);
       return "ENOMEM";

@@ -109,10 +109,12 @@ export class Kernel implements MemoryHost {
     return process;
   }
 
-  /** Starts a system call as a task on a CPU. Nothing runs yet. */
+  /** Starts a system call as a task on a CPU; EINVAL when there is no such CPU. Nothing runs yet. */
   start(process: number, call: Syscall, cpu = 0): Task {
-    const task = newTask(this, cpu, "syscall", call.name, process);
-    task.frames.push({ kind: "op", name: `sys:${call.name}`, step: 0, data: { ...call } });
+    const there = Number.isInteger(cpu) && cpu >= 0 && cpu < this.state.cpus.length;
+    const task = newTask(this, there ? cpu : 0, "syscall", call.name, process);
+    const name = there ? `sys:${call.name}` : "sys:no-such-cpu";
+    task.frames.push({ kind: "op", name, step: 0, data: { ...call, cpu } });
     return task;
   }
 

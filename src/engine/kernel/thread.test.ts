@@ -170,6 +170,19 @@ describe("the thread's program", () => {
     expect(linux.update("hmap", 0, u64(7, 0), 0x100)).toMatchObject({ errno: "EINVAL" });
   });
 
+  it("an allocation made to fail hits the timer, not the test run around it", () => {
+    const world = threadWorld("rfc");
+    world.kernel.failNextAllocation();
+    expect(world.run("prog").errno).toBe(null);
+    expect(world.told("timer-init")).toMatchObject([{ retval: -12, errno: "ENOMEM" }]);
+    expect(world.pending).toBe(0);
+  });
+
+  it("there is no CPU 7 among two", () => {
+    const world = threadWorld("rfc");
+    expect(world.run("prog", null, 7).errno).toBe("EINVAL");
+  });
+
   it("stops before it asks for an unknown fd", () => {
     const world = new World();
     expect(world.kernel.call(world.main, { name: "map-lookup", fd: 77, key: u32(0) }).errno).toBe("EBADF");

@@ -105,7 +105,12 @@ function timerCreate(kernel: Kernel, task: Task, frame: OpFrame): void {
   doneOrFailed(kernel, task, text, createMapTimer(kernel, kernel.map(map), kernel.program(prog), task.cpu, expires));
 }
 
+function noSuchCpu(kernel: Kernel, task: Task, frame: OpFrame): void {
+  failed(kernel, task, `${task.label} on CPU ${frame.data["cpu"]}`, "EINVAL");
+}
+
 export const OBJECT_SYSCALLS: Readonly<Record<string, Operation>> = {
+  "sys:no-such-cpu": noSuchCpu,
   "sys:close": close,
   "sys:open-by-id": openById,
   "sys:pin": pin,
