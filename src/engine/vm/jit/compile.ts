@@ -22,6 +22,8 @@ import {
   I32_LOCALS,
   I64_LOCALS,
   IMPORTS,
+  type ImportName,
+  importIndex,
   MARK_LOCAL,
   MAY_GOTO_LOCAL,
   NEXT_LOCAL,
@@ -56,6 +58,11 @@ const MAX_BODY = 6_000_000;
 
 /** Indices of the module's function types; those of the imports follow, one for each number of parameters. */
 const TYPE = { func: 0, spill: 1, entry: 2, finder: 3, imports: 4 } as const;
+const ARITIES = [...new Set(IMPORTS.map(([, arity]) => arity))];
+/** Type of imports that take a slot and a stack. */
+const PLACE_TYPE = TYPE.imports + ARITIES.indexOf(2);
+/** Functions of a module that are no functions of the program: those that spill, resume and refuel. */
+const OWN_FUNCTIONS = 3;
 
 /** Compiles a program to one WebAssembly module. Never fails: what it cannot compile, the interpreter runs. */
 export function compileProgram(program: Executable, info: JitInfo): CompiledProgram {
@@ -66,18 +73,20 @@ export function compileProgram(program: Executable, info: JitInfo): CompiledProg
   const parts: ModuleParts = {
     program,
     info,
-    functions: new Map(starts.map((start, i) => [start, spill + 1 + i])),
+    functions: new Map(starts.map((start, i) => [start, spill + OWN_FUNCTIONS + i])),
     spill,
+    resume: spill + 1,
+    refuel: spill + 2,
     finder: (keySize) => {
       if (!finders.includes(keySize)) finders.push(keySize);
-      return spill + 1 + starts.length + entries.length + finders.indexOf(keySize);
+      return spill + OWN_FUNCTIONS + starts.length + entries.length + finders.indexOf(keySize);
     },
   };
   const flows = new Map(starts.map((start) => [start, analyseControlFlow(program, start)]));
   const provenance = new Provenance(program, flows);
   const interpreted: number[] = [];
   const dispatched: number[] = [];
-  const bodies: Uint8Array[] = [spillBody()];
+  const bodies: Uint8Array[] = [spillBody(), callBody("resume"), callBody("refuel")];
   for (const start of starts) {
     const flow = flows.get(start) as ControlFlow;
     let body: Uint8Array | null = null;
@@ -95,11 +104,13 @@ export function compileProgram(program: Executable, info: JitInfo): CompiledProg
   for (const keySize of finders) bodies.push(finderBody(keySize));
   const types = [
     TYPE.spill,
+    PLACE_TYPE,
+    PLACE_TYPE,
     ...starts.map(() => TYPE.func),
     ...entries.map(() => TYPE.entry),
     ...finders.map(() => TYPE.finder),
   ];
-  const bytes = moduleBytes(types, entries, spill + 1 + starts.length, bodies);
+  const bytes = moduleBytes(types, entries, spill + OWN_FUNCTIONS + starts.length, bodies);
   return { bytes, entries, interpreted, dispatched, frameStride: info.frameStride, watched: info.watched };
 }
 
@@ -314,6 +325,17 @@ function spillBody(): Uint8Array {
   return code.take();
 }
 
+/** (slot, stack) -> what the import of that name returns. */
+function callBody(name: ImportName): Uint8Array {
+  const code = new w.WasmCode();
+  code.u32(0);
+  code.get(0);
+  code.get(1);
+  code.call(importIndex(name));
+  code.byte(w.END);
+  return code.take();
+}
+
 /** (stack): r1..r5 from the area, r0 to it. */
 function entryBody(func: number): Uint8Array {
   const code = new w.WasmCode();
@@ -344,7 +366,6 @@ function moduleBytes(
   firstEntry: number,
   bodies: readonly Uint8Array[],
 ): Uint8Array {
-  const arities = [...new Set(IMPORTS.map(([, arity]) => arity))];
   const module = new w.WasmCode();
   for (const byte of [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]) module.byte(byte);
   section(module, 1, (code) => {
@@ -355,12 +376,12 @@ function moduleBytes(
       code.u32(results.length);
       for (const r of results) code.byte(r);
     };
-    code.u32(TYPE.imports + arities.length);
+    code.u32(TYPE.imports + ARITIES.length);
     type([w.I64, w.I64, w.I64, w.I64, w.I64, w.I32], [w.I64]);
     type(new Array<number>(11).fill(w.I64), []);
     type([w.I32], []);
     type([w.I32, w.I32, w.I32], [w.I32]);
-    for (const arity of arities) type(new Array<number>(arity).fill(w.I32), [w.I32]);
+    for (const arity of ARITIES) type(new Array<number>(arity).fill(w.I32), [w.I32]);
   });
   section(module, 2, (code) => {
     code.u32(1 + IMPORTS.length);
@@ -373,7 +394,7 @@ function moduleBytes(
       code.name("env");
       code.name(name);
       code.byte(0);
-      code.u32(TYPE.imports + arities.indexOf(arity));
+      code.u32(TYPE.imports + ARITIES.indexOf(arity));
     }
   });
   section(module, 3, (code) => {

@@ -51,6 +51,9 @@ export interface ModuleParts {
   readonly functions: ReadonlyMap<number, number>;
   /** Index of the function that writes r0..r10 to the area. */
   readonly spill: number;
+  /** Indices of functions that call the imports of these names: what is rarely called is kept at a distance from loops. */
+  readonly resume: number;
+  readonly refuel: number;
   /** Index of the function that searches hash tables with keys of this size. */
   finder(keySize: number): number;
 }
@@ -155,10 +158,22 @@ export class FunctionCode {
   /** Writes all registers to the area; those that are not in `live` (one bit each) as 0. */
   spillAll(live = ALL_REGISTERS): void {
     for (let r = 0; r <= R10; r++) {
-      if ((live & (1 << r)) !== 0 || r === R10) this.get(r);
+      // r10 is made anew: keeping it for a rare call would take a register from the code around.
+      if (r === R10) this.pushFramePointer();
+      else if ((live & (1 << r)) !== 0) this.get(r);
       else this.code.i64(0);
     }
     this.code.call(this.parts.spill);
+  }
+
+  pushFramePointer(): void {
+    const { code } = this;
+    code.get(STACK_LOCAL);
+    code.i32(STACK_BYTES);
+    code.byte(w.I32_ADD);
+    code.byte(w.I64_EXTEND_I32_U);
+    code.i64Big(BigInt.asIntN(64, GUEST_BASE));
+    code.byte(w.I64_ADD);
   }
 
   /** The program ends at `slot`, with all its registers told. */
@@ -215,7 +230,7 @@ export class FunctionCode {
     else this.code.i32(MAY_GOTO_ITERATIONS);
     this.code.memory(w.I32_STORE, MAY_GOTO_AT);
     this.pushPlace(slot);
-    this.import("resume");
+    this.code.call(this.parts.resume);
     this.code.byte(w.DROP);
     this.returnShared();
   }
@@ -267,7 +282,7 @@ export class FunctionCode {
   refuel(slot: number, live = ALL_REGISTERS): void {
     const { code } = this;
     this.pushPlace(slot);
-    this.import("refuel");
+    this.code.call(this.parts.refuel);
     code.tee(FUEL_LOCAL);
     code.byte(w.I32_EQZ);
     code.byte(w.IF);
@@ -279,12 +294,7 @@ export class FunctionCode {
   /** At the function's start: r10, fuel, may_goto's budget. */
   prologue(): void {
     const { code } = this;
-    code.get(STACK_LOCAL);
-    code.i32(STACK_BYTES);
-    code.byte(w.I32_ADD);
-    code.byte(w.I64_EXTEND_I32_U);
-    code.i64Big(BigInt.asIntN(64, GUEST_BASE));
-    code.byte(w.I64_ADD);
+    this.pushFramePointer();
     this.set(R10);
     this.takeFuel();
     if (this.mayGoto) {
