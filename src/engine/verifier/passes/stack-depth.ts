@@ -95,6 +95,8 @@ function checkFrom(
       const direct = isPseudoCall(insn);
       if (!direct && !isPseudoFunc(insn)) continue;
       const target = subprogramOf[at + insn.imm + 1]!;
+      if (subprograms[target]!.isAsyncCallback && subprograms[target]!.hasTailCall)
+        return failure("EFAULT", "verifier bug: subprog has tail_call and async cb", "tail-call-in-async-callback", at);
       if (subprograms[target]!.isAsyncCallback && !direct) continue;
       called = target;
       break;

@@ -37,8 +37,9 @@ export function constantText(hi: number, lo: number): string {
   return hexWord(hi, lo);
 }
 
-/** Known bits in messages, always `(0xV; 0xM)`, a constant as its hex number. */
+/** Known bits in messages: `(0xV; 0xM)`, a constant as an unsigned number. */
 export function bitsInMessage(s: Scalar): string {
+  if (s.isConst) return unsignedText(s.vHi, s.vLo);
   return `(${hexWord(s.vHi, s.vLo)}; ${hexWord(s.mHi, s.mLo)})`;
 }
 

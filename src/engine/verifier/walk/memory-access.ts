@@ -28,7 +28,7 @@ import {
   scalarReg,
 } from "../register.ts";
 import { SCALAR_U8, SCALAR_U16, SCALAR_U32, Scalar } from "../scalar.ts";
-import { bitsInMessage, constantText, hexWord, unsignedText } from "../text/number-text.ts";
+import { bitsInMessage, hexWord, unsignedText } from "../text/number-text.ts";
 import { checkStackBounds, loadFixed, loadVariable, storeFixed, storeVariable } from "./stack-access.ts";
 import type { Walker } from "./walker.ts";
 
@@ -41,7 +41,7 @@ export function typeName(reg: Reg): string {
 
 /** A known-bits text in messages: the number when constant. */
 function variableText(s: Scalar): string {
-  return s.isConst ? constantText(s.vHi, s.vLo) : bitsInMessage(s);
+  return bitsInMessage(s);
 }
 
 /** Natural alignment of the whole address, always for the stack and where `strict`, else under BPF_F_STRICT_ALIGNMENT. */
