@@ -117,6 +117,23 @@ describe("code", () => {
     expect(section(elf, ".data")).toBeUndefined();
   });
 
+  it("folds preserved access indices into offsets, so that a context stays a context", () => {
+    const ir = `%s = type { i32, [3 x i64] }
+define i64 @f(ptr %0) {
+  %2 = call ptr @llvm.preserve.struct.access.index.p0.p0(ptr elementtype(%s) %0, i32 1, i32 1)
+  %3 = call ptr @llvm.preserve.array.access.index.p0.p0(ptr elementtype([3 x i64]) %2, i32 1, i32 2)
+  %4 = load i64, ptr %3, align 8
+  %5 = call i64 @llvm.bpf.preserve.field.info.p0(ptr %3, i64 0)
+  %6 = add i64 %4, %5
+  ret i64 %6
+}
+declare ptr @llvm.preserve.struct.access.index.p0.p0(ptr, i32, i32)
+declare ptr @llvm.preserve.array.access.index.p0.p0(ptr, i32, i32)
+declare i64 @llvm.bpf.preserve.field.info.p0(ptr, i64)
+`;
+    expect(code(build(ir))).toEqual(["r0 = *(u64 *)(r1 +24)", "r1 = 24", "r0 += r1", "exit"]);
+  });
+
   it("leaves naked functions as they are written", () => {
     const ir = `define internal void @f() #0 {\n  call void asm sideeffect "r0 = 7\\0Aexit", ""()\n  unreachable\n}\nattributes #0 = { naked noinline }\n`;
     expect(code(build(ir))).toEqual(["r0 = 7", "exit"]);

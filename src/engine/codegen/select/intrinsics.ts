@@ -1,10 +1,13 @@
+import { utf8Text } from "../../base/utf8.ts";
 import type { IrInstruction, IrValue } from "../../ir/module.ts";
-import { offsetOf } from "../../ir/types.ts";
+import { sizeOf } from "../../ir/types.ts";
 import type { Reg } from "../machine.ts";
+import { accessStep } from "./access-index.ts";
 import { selectBitIntrinsic } from "./bit-intrinsics.ts";
 import { selectMemcpy, selectMemset } from "./block-memory.ts";
 import { moveValue } from "./conditions.ts";
 import { bitsOf } from "./known-bits.ts";
+import { addressOf } from "./memory.ts";
 import { selectNumberIntrinsic } from "./number-intrinsics.ts";
 import type { Selector } from "./selector.ts";
 
@@ -56,20 +59,19 @@ export function selectIntrinsic(s: Selector, insn: Call, name: string): void {
     case "bpf.passthrough":
       same(s, insn, argument(insn, 1));
       return;
-    case "preserve.array.access.index": {
-      const element = insn.args[0]?.elementType;
-      const offset = element == null ? 0 : offsetIn(element, insn, true);
-      address(s, insn, offset);
-      return;
-    }
-    case "preserve.struct.access.index": {
-      const element = insn.args[0]?.elementType;
-      address(s, insn, element == null ? 0 : offsetIn(element, insn, false));
-      return;
-    }
+    case "preserve.array.access.index":
+    case "preserve.struct.access.index":
     case "preserve.union.access.index":
-      same(s, insn, argument(insn, 0));
+      s.set(insn, s.placeAddress(addressOf(s, { kind: "local", type: insn.type, index: insn.result })));
       return;
+    case "bpf.preserve.field.info":
+    case "bpf.preserve.type.info":
+    case "bpf.preserve.enum.value": {
+      const value = preservedInfo(s, insn, base);
+      if (value === null) s.fail("this CO-RE query needs the running kernel's types, which are not here");
+      else s.set(insn, s.constant(value, bitsOf(insn.type)));
+      return;
+    }
     case "trap":
     case "debugtrap":
     case "ubsantrap":
@@ -105,24 +107,31 @@ function same(s: Selector, insn: Call, value: IrValue): void {
   if (insn.result >= 0) s.set(insn, ...s.regs(value));
 }
 
-function address(s: Selector, insn: Call, offset: number): void {
-  const base = s.reg(argument(insn, 0));
-  s.set(insn, offset === 0 ? base : s.addConstant(base, offset));
-}
-
-/** Bytes that an access intrinsic adds: a struct's member by its number in the IR type, an array's element after `dimension` arrays. */
-function offsetIn(element: NonNullable<Call["args"][number]["elementType"]>, insn: Call, array: boolean): number {
-  if (!array) return offsetOf(element, Number(s32(argument(insn, 1))));
-  const dimension = Number(s32(argument(insn, 1)));
-  const index = Number(s32(argument(insn, 2)));
-  let type = element;
-  for (let i = 0; i < dimension && type.kind === "array"; i++) type = type.element;
-  // With dimension 0 the pointer itself is indexed.
-  return offsetOf({ kind: "array", count: 0, element: type }, index);
-}
-
-function s32(value: IrValue): bigint {
-  return value.kind === "int" ? BigInt.asIntN(32, value.value) : 0n;
+/** What a CO-RE query answers of the program's own types; null when the answer is not a plain one. */
+function preservedInfo(s: Selector, insn: Call, base: string): bigint | null {
+  if (base === "bpf.preserve.field.info") {
+    const query = s.constantOf(argument(insn, 1));
+    if (query === 2n) return 1n;
+    let offset = 0;
+    let value = argument(insn, 0);
+    const first = accessStep(s.definition(value));
+    for (let step = first; step !== null; step = accessStep(s.definition(value))) {
+      offset += step.offset;
+      value = step.base;
+    }
+    if (query === 0n) return first === null ? null : BigInt(offset);
+    return query === 1n && first?.type != null ? BigInt(sizeOf(first.type)) : null;
+  }
+  if (base === "bpf.preserve.type.info") {
+    // 0: exists, 2: matches
+    const query = s.constantOf(argument(insn, 1));
+    return query === 0n || query === 2n ? 1n : null;
+  }
+  if (s.constantOf(argument(insn, 2)) === 0n) return 1n;
+  const name = argument(insn, 1);
+  const text = name.kind === "global" ? s.context.globals.get(name.name)?.initialiser : null;
+  const digits = text?.kind === "bytes" ? /:(-?[0-9]+)/.exec(utf8Text(text.bytes))?.[1] : undefined;
+  return digits === undefined ? null : BigInt.asUintN(64, BigInt(digits));
 }
 
 /** LD_ABS and LD_IND: the context must be in r6. */

@@ -3,6 +3,7 @@ import type { IrInstruction, IrValue } from "../../ir/module.ts";
 import { alignOf, elementType, type IrType, offsetOf, sizeOf, storeSizeOf } from "../../ir/types.ts";
 import { BPF_ADD, BPF_LSH, BPF_MUL, BPF_OR, BPF_RSH } from "../../isa/opcodes.ts";
 import type { Place, Reg } from "../machine.ts";
+import { accessStep } from "./access-index.ts";
 import { bitsOf } from "./known-bits.ts";
 import { leavesOf } from "./leaves.ts";
 import { fitsS16, placeOf, type Selector, typeProblem, typeText } from "./selector.ts";
@@ -22,6 +23,11 @@ function rawAddress(s: Selector, value: IrValue): Place {
   const stack = s.stackPlace(value);
   if (stack !== null) return stack;
   const definition = s.definition(value);
+  const step = accessStep(definition);
+  if (step !== null) {
+    const base = rawAddress(s, step.base);
+    return { ...base, offset: base.offset + step.offset };
+  }
   if (definition?.op === "gep") {
     const offset = constantOffset(definition.source, definition.indices);
     if (offset !== null) {

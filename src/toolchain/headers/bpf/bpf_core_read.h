@@ -47,8 +47,8 @@ enum bpf_enum_value_kind {
 #define bpf_core_type_matches(type) __builtin_preserve_type_info(*(typeof(type) *)0, BPF_TYPE_MATCHES)
 #define bpf_core_type_size(type) __builtin_preserve_type_info(*(typeof(type) *)0, BPF_TYPE_SIZE)
 #define bpf_core_enum_value_exists(type, value) \
-    __builtin_preserve_enum_value(*(typeof(type) *)(value), BPF_ENUMVAL_EXISTS)
-#define bpf_core_enum_value(type, value) __builtin_preserve_enum_value(*(typeof(type) *)(value), BPF_ENUMVAL_VALUE)
+    __builtin_preserve_enum_value(*(typeof(type) *)value, BPF_ENUMVAL_EXISTS)
+#define bpf_core_enum_value(type, value) __builtin_preserve_enum_value(*(typeof(type) *)value, BPF_ENUMVAL_VALUE)
 
 #define bpf_core_cast(ptr, type) ((typeof(type) *)bpf_rdonly_cast((ptr), bpf_core_type_id_kernel(type)))
 extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __weak __ksym;
