@@ -51,7 +51,7 @@ test("pastes ten megabytes and can go on", async ({ page }) => {
   test.slow();
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("123");
+  await visitor.reaches(123);
   await visitor.focusEditor();
   await page.keyboard.press("ControlOrMeta+A");
   // As the clipboard brings it: one paste, not ten million keys.
@@ -88,7 +88,7 @@ test("runs an endless program unverified, and the page goes on working", async (
 test("gives a command now, and is told when the kernel refuses it", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("123");
+  await visitor.reaches(123);
   await page.getByRole("tab", { name: /^Script/ }).click();
   const prompt = page.getByRole("textbox", { name: "Command to do now" });
   await prompt.fill("map update hmap 0 {stuff: 7}");

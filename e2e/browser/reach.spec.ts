@@ -8,7 +8,7 @@ for (const scheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme: scheme });
       const visitor = new Visitor(page);
       await visitor.open();
-      await expect(visitor.map("hmap")).toContainText("124");
+      await visitor.reaches(124);
       await visitor.pause();
       await page.getByRole("tab", { name: view, exact: true }).click();
       await page.waitForTimeout(300);
@@ -22,7 +22,7 @@ for (const scheme of ["light", "dark"] as const) {
 test("goes through the page by keyboard alone", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("123");
+  await visitor.reaches(123);
   const reached = new Set<string>();
   for (let i = 0; i < 60; i++) {
     await page.keyboard.press("Tab");
@@ -45,7 +45,7 @@ test("goes through the page by keyboard alone", async ({ page }) => {
 test("runs and pauses with the keys that the help names", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("124");
+  await visitor.reaches(124);
   await page.getByRole("button", { name: "Help and keys" }).click();
   await expect(page.getByRole("dialog")).toContainText("F10");
   await page.keyboard.press("Escape");

@@ -23,7 +23,7 @@ test("shares and opens the link in a fresh context", async ({ page, browser, bas
 test("shares a moment, and the link opens at it", async ({ page, browser }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("124");
+  await visitor.reaches(124);
   await visitor.pause();
   await expect(async () => {
     await page.getByRole("button", { name: /^Previous expiry/ }).click();
@@ -50,7 +50,7 @@ for (const [what, fragment, words] of [
     const visitor = new Visitor(page);
     await visitor.open(fragment);
     await expect(page.getByRole("alert").filter({ hasText: words })).toBeVisible();
-    await expect(visitor.map("hmap")).toContainText("124");
+    await visitor.reaches(124);
     expect(visitor.faults).toEqual([]);
   });
 }

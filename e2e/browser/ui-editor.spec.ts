@@ -58,7 +58,7 @@ test("applies nothing it was not asked to: keys of the page stay out of the text
 test("downloads the object, and drops it on the page again", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("123");
+  await visitor.reaches(123);
   await page.getByRole("button", { name: "Share", exact: true }).click();
   const waiting = page.waitForEvent("download");
   await page.getByRole("button", { name: "Object file" }).click();

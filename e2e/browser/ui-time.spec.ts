@@ -4,7 +4,7 @@ import { Visitor } from "./support/playground.ts";
 test("moves now along the axis by mouse and keyboard", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("124");
+  await visitor.reaches(124);
   await visitor.pause();
   await page.getByRole("tab", { name: "Time" }).click();
   const ruler = page.getByRole("slider", { name: "Moment shown" });
@@ -24,7 +24,7 @@ test("moves now along the axis by mouse and keyboard", async ({ page }) => {
 test("steps an instruction and sees registers and what comes next", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("124");
+  await visitor.reaches(124);
   await visitor.pause();
   await page.getByRole("tab", { name: "Time" }).click();
   const ruler = page.getByRole("slider", { name: "Moment shown" });
@@ -54,7 +54,7 @@ test("sees where a timer waits: the wheel of the thread's timers, the queue of L
 test("reads the axis as a table", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  await expect(visitor.map("hmap")).toContainText("124");
+  await visitor.reaches(124);
   await visitor.pause();
   const axis = page.locator("[data-panel=axis]");
   await axis.getByRole("button", { name: "Show as table" }).click();

@@ -38,6 +38,12 @@ export class Visitor {
     return this.page.getByRole("table", { name: `Map ${name}` });
   }
 
+  /** Waits until `hmap[0].stuff` of the thread's program, which grows with every expiry, is at least `count`: the clock runs on meanwhile. */
+  async reaches(count: number): Promise<void> {
+    const stuff = this.map("hmap").getByRole("row").nth(1).getByRole("cell").nth(1);
+    await expect.poll(async () => Number(await stuff.textContent())).toBeGreaterThanOrEqual(count);
+  }
+
   status() {
     return this.page.locator("footer.status");
   }
