@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { u32, u64, World } from "./testing/world.ts";
+import { timerState } from "./views.ts";
 
 /** The program of the thread, as `clang` compiles it for the dialect `rfc`. */
 const THREAD = [
@@ -140,6 +141,15 @@ describe("the thread's program", () => {
     expect(world.kernel.state.maps.get(1)?.freed).toBe(true);
     expect(world.told("leak")).toEqual([]);
     expect(world.kernel.memory.used).toBeLessThan(50_000);
+  });
+
+  it("a dropped timer is told as freed, also while a grace period holds its memory", () => {
+    const world = threadWorld("rfc");
+    world.run("prog");
+    const states = () => [...world.kernel.state.timers.values()].map(timerState);
+    expect(states()).toEqual(["armed"]);
+    world.delete("hmap", 0);
+    expect(states().filter((state) => state !== "freed")).toEqual([]);
   });
 
   it("goes on from a checkpoint exactly as it went on before", () => {

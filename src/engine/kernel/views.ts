@@ -180,7 +180,9 @@ export function wheelPlaceOf(
 export function timerState(timer: Timer): "idle" | "armed" | "firing" | "freed" {
   if (timer.freed) return "freed";
   if (timer.runningOn >= 0) return "firing";
-  return timer.queuedOn >= 0 ? "armed" : "idle";
+  if (timer.queuedOn >= 0) return "armed";
+  // Dropped: its field no longer names it, and only a grace period stands between it and its end.
+  return timer.detached ? "freed" : "idle";
 }
 
 /** Expiry in ns of `state.now`'s clock; null when the timer is idle, or due beyond every recording. */
