@@ -219,6 +219,8 @@ export interface KeptInfo {
   misses: number;
   cleaned: boolean;
   dropped: boolean;
+  /** Path of the trace that kept it; 0 without a trace. */
+  readonly path: number;
 }
 
 /** A function of the program being verified. */

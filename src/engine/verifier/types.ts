@@ -135,6 +135,8 @@ export interface TracePath {
   readonly startInsn: number;
   readonly endInsn: number;
   readonly end: "exit" | "pruned" | "rejected" | "return";
+  /** Of a pruned path: which path kept the state that covers it, and at which slot. The path itself, where it came back to its own state. */
+  readonly coveredBy?: { readonly path: number; readonly insn: number };
   /** True inside a callback that a timer runs. */
   readonly async: boolean;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MAP_TYPES, PROG_TYPES } from "../abi/types.ts";
+import { BPF_F_TEST_STATE_FREQ, MAP_TYPES, PROG_TYPES } from "../abi/types.ts";
 import type { Btf, BtfType } from "../btf/types.ts";
 import type { Instruction } from "../isa/instruction.ts";
 import * as op from "../isa/opcodes.ts";
@@ -135,6 +135,22 @@ describe("verify", () => {
     expect(r0Before(2)).toBe("scalar(smin=smin32=0,smax=umax=smax32=umax32=3,var_off=(0x0; 0x3))");
     expect(r0Before(3)).toBe("scalar(umin=4)");
     expect(r0Before(4)).toBe("9");
+  });
+
+  it("says of a pruned path which one covers it, and where", () => {
+    const joined = [
+      insn(op.CALL, 0, 0, 0, 7),
+      insn(op.BPF_JMP | op.BPF_JGT | op.BPF_K, 0, 0, 1, 3),
+      insn(MOV_K, 0, 0, 0, 1),
+      insn(MOV_K, 0, 0, 0, 2),
+      EXIT,
+    ];
+    const result = verify(program(joined, { flags: BPF_F_TEST_STATE_FREQ }), ENV, { logLevel: 0, trace: true });
+    if (result.verdict !== "accept" || result.trace === null) throw new Error("accepted with a trace");
+    expect(result.trace.paths.map((p) => [p.index, p.endInsn, p.end, p.coveredBy])).toEqual([
+      [0, 4, "exit", undefined],
+      [1, 3, "pruned", { path: 0, insn: 3 }],
+    ]);
   });
 
   it("stops when asked to, telling how far it was", () => {

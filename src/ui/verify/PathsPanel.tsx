@@ -11,6 +11,9 @@ import { useChoose, useVerifyFocus } from "./verify-state.ts";
 const SHOWN = 40;
 const ROW = 26;
 const LEFT = 226;
+/** Room for how a path ends; what covers a pruned one takes more words. */
+const RIGHT = 250;
+const RIGHT_PRUNED = 330;
 
 function functionAt(program: ProgramReport, insn: number): string {
   return program.functions.find((f) => insn >= f.start && insn < f.end)?.name ?? program.name;
@@ -23,10 +26,15 @@ function endText(path: TracePath, program: ProgramReport): string {
     case "return":
       return `returns at ${path.endInsn}`;
     case "pruned":
-      return `pruned at ${path.endInsn}: a state seen before covers it`;
+      return `pruned at ${path.endInsn}: ${coverText(path)}`;
     case "rejected":
       return `${path.endInsn}: ${program.errno ?? "refused"}`;
   }
+}
+
+function coverText({ coveredBy, index }: TracePath): string {
+  if (!coveredBy) return "a state seen before covers it";
+  return `${coveredBy.path === index ? "it" : `path ${coveredBy.path + 1}`} was here with a state that covers it`;
 }
 
 function pathName(path: TracePath, program: ProgramReport): string {
@@ -173,7 +181,8 @@ function PathPicture(props: {
     const kept = folded ? view.paths.filter((p) => p.end !== "pruned" || p.index === selected) : view.paths;
     const shown = folded && kept.length > SHOWN ? [...kept.slice(0, SHOWN - 12), ...kept.slice(-12)] : kept;
     const total = Math.max(1, view.steps.length);
-    const unit = Math.max(1, size.width - LEFT - 250) / total;
+    const room = view.paths.some((p) => p.end === "pruned") ? RIGHT_PRUNED : RIGHT;
+    const unit = Math.max(1, size.width - LEFT - room) / total;
     const starts = new Map<number, number>();
     let at = 0;
     for (const path of view.paths) {

@@ -28,6 +28,8 @@ export class Checkpoints {
   private readonly w: Walker;
   private buckets: VerifierState[][];
   readonly loops: Loops;
+  /** After a visit that says "covered": the path that kept the state which covers, and where. */
+  coveredBy: { readonly path: number; readonly insn: number } | null = null;
   private insnsAtLast = 0;
   private jumpsAtLast = 0;
   private inLists = 0;
@@ -98,6 +100,7 @@ export class Checkpoints {
         if ((marks & JUMP_POINT) !== 0) w.pushHistory(0, null);
         if (!propagatePrecision(w, old, state)) return "rejected";
         if (loop) this.loops.addBackedge(old, state);
+        this.coveredBy = { path: old.kept!.path, insn: insnIdx };
         return "covered";
       }
       const kept = old.kept!;
@@ -173,7 +176,7 @@ export class Checkpoints {
     kept.firstInsn = state.firstInsn;
     kept.lastInsn = state.lastInsn;
     kept.insnIdx = w.insnIdx;
-    kept.kept = { hits: 0, misses: 0, cleaned: false, dropped: false };
+    kept.kept = { hits: 0, misses: 0, cleaned: false, dropped: false, path: w.trace?.currentPath ?? 0 };
     this.loops.enter(kept);
     state.parent = kept;
     state.firstInsn = w.insnIdx;

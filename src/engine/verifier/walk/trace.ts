@@ -22,7 +22,9 @@ export class TraceRecorder {
     this.start = start;
   }
 
+  /** The current path ends where the walk stands; a pruned one says what covers it. */
   endPath(w: Walker, end: TracePath["end"]): void {
+    const coveredBy = end === "pruned" ? w.checkpoints.coveredBy : null;
     this.paths.push({
       index: this.currentPath,
       parent: this.parent,
@@ -31,6 +33,7 @@ export class TraceRecorder {
       endInsn: w.insnIdx,
       end,
       async: w.state.frames[0]!.inAsyncCallback,
+      ...(coveredBy === null ? {} : { coveredBy }),
     });
   }
 
