@@ -5,6 +5,8 @@ import type {
   ScriptState,
   SessionSettings,
   Snapshot,
+  StopPoints,
+  StopReport,
   VerifierView,
 } from "./engine-types.ts";
 
@@ -45,7 +47,9 @@ export type EngineRequest =
   | { readonly kind: "step-event"; readonly direction: 1 | -1 }
   | { readonly kind: "seek"; readonly seq: number }
   | { readonly kind: "command"; readonly text: string }
-  | { readonly kind: "inspect"; readonly program: string };
+  | { readonly kind: "inspect"; readonly program: string }
+  /** Breakpoints and watches of this run and of those that are opened after it, until told otherwise. */
+  | { readonly kind: "stop-at"; readonly points: StopPoints };
 
 export interface OpenResult {
   readonly report: BuildReport;
@@ -54,7 +58,7 @@ export interface OpenResult {
 }
 
 export interface CommandResult {
-  /** Null when the command was done and succeeded. */
+  /** Null when the command was done and succeeded, or has been stopped within and goes on with the run. */
   readonly error: { readonly text: string; readonly errno: string } | null;
 }
 
@@ -73,6 +77,7 @@ export interface EngineResults {
   seek: null;
   command: CommandResult;
   inspect: VerifierView | null;
+  "stop-at": null;
 }
 
 export type EngineRequestKind = EngineRequest["kind"];
@@ -94,6 +99,8 @@ export interface RunEvent {
   readonly status: "running" | "paused" | "ended" | "oops";
   readonly position: number;
   readonly following: boolean;
+  /** The breakpoint or watch at which the run stands. */
+  readonly stopped: StopReport | null;
   /** A helper or map that is not modelled stopped the run: its name and place. */
   readonly unsupported: string | null;
   /** The recording is as long as it may grow: the run waits. */

@@ -36,6 +36,7 @@ export type {
   Task,
   Timer,
 } from "./state.ts";
+export type { Breakpoint, StopPoints, StopReport, Watch } from "./stop-points.ts";
 export {
   entryCount,
   type MapEntry,

@@ -2,6 +2,7 @@ import { BPF_JMP, BPF_LD, BPF_LDX, BPF_ST, BPF_STX } from "../isa/opcodes.ts";
 import type { VmFrame } from "../vm/frame.ts";
 import { CALL_FUNCTION, FUEL, HELPER, interpret, KFUNC, PACKET_LOAD, RETURN, TRAP } from "../vm/interpreter.ts";
 import { GUEST_HIGH } from "../vm/memory.ts";
+import type { CompiledPrograms } from "./compiled.ts";
 import { callHelper, callKfunc } from "./helpers/call.ts";
 import { legacyPacketLoad } from "./helpers/packet.ts";
 import type { Kernel } from "./kernel.ts";
@@ -11,16 +12,22 @@ import { inOwnStack, popFunction, pushFunction } from "./tasks.ts";
 /** Instructions that one run of an unverified program may take before the watchdog stops everything. */
 const RUNAWAY = 200_000_000;
 
-/** Runs the innermost function of a task: at most `fuel` instructions, across its calls, until an operation begins or it ends. */
+/**
+ * Runs the innermost function of a task: at most `fuel` instructions, across its calls, until an operation begins, it ends or
+ * something stops it (`Kernel.stops`). What it used; 0 only for a stop.
+ */
 export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel: number): number {
-  const { machine } = kernel;
+  const { machine, stops } = kernel;
   const cost = kernel.settings.insnCost;
   const start = task.time;
+  const single = cost > 0 || stops !== null;
   let frame = first;
   let used = 0;
   while (used < fuel) {
-    if (frame.pc === frame.entry && frame.executed === 0 && kernel.inOneGo && kernel.compiled?.takes(frame) === true) {
-      used += kernel.compiled.run(task, frame);
+    if (stops !== null) {
+      if (stops.before(kernel, task, frame)) return used;
+    } else if (isForCompiled(kernel, frame)) {
+      used += (kernel.compiled as CompiledPrograms).run(task, frame);
       if (kernel.state.oops !== null || kernel.unsupported !== null) break;
       popFunction(kernel, task);
       const caller = task.frames.at(-1);
@@ -32,13 +39,13 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
     machine.trap = null;
     // Where instructions take time, whatever one of them tells or asks carries its own time, however the run is sliced.
     if (cost > 0) kernel.state.now = Math.max(kernel.state.now, start + used * cost);
-    const reason = interpret(machine, kernel.executable(frame.program), frame, cost > 0 ? 1 : fuel - used);
+    const reason = interpret(machine, kernel.executable(frame.program), frame, single ? 1 : fuel - used);
     used += frame.executed - before;
     switch (reason) {
       case FUEL:
         if (frame.executed > RUNAWAY) {
           kernel.oops({ what: "runaway", message: "watchdog: soft lockup: the program does not end", address: null });
-        } else if (cost > 0) {
+        } else if (single) {
           break;
         }
         return Math.max(1, used);
@@ -76,6 +83,9 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
   }
   return Math.max(1, used);
 }
+
+const isForCompiled = (kernel: Kernel, frame: VmFrame): boolean =>
+  frame.pc === frame.entry && frame.executed === 0 && kernel.inOneGo && kernel.compiled?.takes(frame) === true;
 
 /**
  * True when the next step of a task can be seen by others: an operation's step, a helper, or an access to memory that is not its

@@ -28,6 +28,8 @@ import type {
   SyscallResult,
   Task,
 } from "./state.ts";
+import type { StopPoints } from "./stop-points.ts";
+import { Stops } from "./stops.ts";
 import { newTask, pushFunction } from "./tasks.ts";
 import { makeHrtimerQueue } from "./timers/hrtimer-queue.ts";
 import { elementLabel, ownerOf } from "./timers/timer-object.ts";
@@ -79,6 +81,8 @@ export class Kernel implements MemoryHost {
   readonly compiled: CompiledPrograms | null;
   /** False while a stepper or explorer drives: every instruction is a step then. */
   inOneGo = true;
+  /** Breakpoints and watches; null when there are none, which costs nothing. Not part of the state. */
+  stops: Stops | null = null;
 
   /** With `wasm`, programs that the verifier passed are compiled to run in one go (never under {@link step}, nor with an instruction cost). */
   constructor(settings: KernelSettings, sink: (event: KernelEvent) => void, wasm: WasmHost | null = null) {
@@ -151,6 +155,15 @@ export class Kernel implements MemoryHost {
     this.inOneGo = true;
   }
 
+  /**
+   * Sets what stops {@link run} and {@link advanceTo} (with "fuel", and a report in `stops`). The events of a run are the same with
+   * and without.
+   */
+  stopAt(points: StopPoints): void {
+    const none = points.breakpoints.length === 0 && points.watches.length === 0;
+    this.stops = none ? null : new Stops(this, points);
+  }
+
   failNextAllocation(): void {
     this.state.failAllocations++;
   }
@@ -185,6 +198,8 @@ export class Kernel implements MemoryHost {
     this.unsupported = null;
     this.#mapsByAddress = null;
     this.machine.trap = null;
+    this.stops?.pass(this);
+    this.stops?.settle(this);
   }
 
   // What the modules of the kernel use.

@@ -4,6 +4,7 @@ import type { Kernel } from "./kernel.ts";
 import { OPERATIONS } from "./operations.ts";
 import { checkLeaks } from "./reference-graph.ts";
 import type { Cpu, OpFrame, RcuCallback, Task, Wait } from "./state.ts";
+import type { Stops } from "./stops.ts";
 import { newTask, op, rcuPending, startWorker } from "./tasks.ts";
 import { firstKey, firstProgrammed } from "./timers/hrtimer-queue.ts";
 import { forgetTimer } from "./timers/timer-object.ts";
@@ -230,6 +231,8 @@ function stopped(kernel: Kernel): RunStatus | null {
   return kernel.unsupported !== null ? "unsupported" : null;
 }
 
+const hasStopped = (kernel: Kernel, stops: Stops): boolean => stops.report !== null || stops.valueChanged(kernel);
+
 /** Nothing can go on, and something waits: a deadlock, unless a grace period can still end. */
 export function deadlock(kernel: Kernel): boolean {
   const waiting = [...kernel.state.tasks.values()].filter((task) => task.wait !== null);
@@ -260,6 +263,7 @@ function settle(
     const mainLives = main !== null && kernel.state.tasks.has(main.id);
     const limit = mainLives ? Number.POSITIVE_INFINITY : (until ?? kernel.state.now);
     const used = act(kernel, main, left, limit);
+    if (kernel.stops !== null && hasStopped(kernel, kernel.stops)) return { status: "fuel", left: 0 };
     if (used > 0) {
       left -= used;
       continue;

@@ -86,7 +86,7 @@ export function memberAt(
   return { path, type: 0 };
 }
 
-function numberText(bytes: Uint8Array, signed: boolean): string {
+export function numberText(bytes: Uint8Array, signed: boolean): string {
   let value = 0n;
   for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number);
   return String(signed ? BigInt.asIntN(8 * bytes.length, value) : value);

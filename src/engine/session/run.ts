@@ -1,6 +1,6 @@
 import type { Errno } from "../abi/errno.ts";
 import { InternalError } from "../base/errors.ts";
-import type { Kernel, KernelEvent, Task } from "../kernel/api.ts";
+import type { Kernel, KernelEvent, StopPoints, StopReport, Task } from "../kernel/api.ts";
 import type { CollectionSpec } from "../loader/spec.ts";
 import { Recording } from "../recording/recording.ts";
 import { parseCommand } from "../script/parse-script.ts";
@@ -61,8 +61,11 @@ interface LiveInput {
 
 export type RunState = "going" | "ended" | "oops" | "unsupported";
 
-/** How a slice of work ended: fuel used up; the time limit reached; nothing more will ever happen. */
-export type TickResult = "worked" | "time" | "over";
+/**
+ * How a slice of work ended: fuel used up; the time limit reached; nothing more will ever happen; a breakpoint or watch stopped it
+ * (see {@link Run.stopped}; the next tick goes on).
+ */
+export type TickResult = "worked" | "time" | "over" | "stopped";
 
 /**
  * One run of an object and its script: deterministic, in slices, with its recording. It has no clock of its own: the caller says
@@ -148,11 +151,12 @@ export class Run {
 
   /** Does the next thing: at most `fuel` instructions, and no further than `limit` (ns of virtual time). */
   tick(limit: number, fuel: number): TickResult {
+    if (this.stopped !== null) this.resume();
     const result = this.#tick(limit, fuel);
     // Who runs on from an earlier moment past the latest one has a new latest moment.
     if (this.#head !== null && !this.#behind && this.now >= this.#head.kernel.state.now) this.#head = null;
     if (this.recording.wants(this.position)) this.#keep();
-    return result;
+    return this.stopped === null ? result : "stopped";
   }
 
   #tick(limit: number, fuel: number): TickResult {
@@ -272,7 +276,7 @@ export class Run {
     const status = this.kernel.run(task, fuel);
     if (!this.kernel.state.tasks.has(action.task)) action.finished = task;
     if (status === "fuel") {
-      action.spent += fuel;
+      if (this.stopped === null) action.spent += fuel;
       if (action.spent > this.#plan.patience) {
         this.kernel.current = task;
         const message = `watchdog: soft lockup: ${action.line.text} has run ${action.spent} instructions without end`;
@@ -361,6 +365,22 @@ export class Run {
     return this.#commands[this.#progress.commands - 1] ?? null;
   }
 
+  // Breakpoints and watches: of whoever looks at the run, not of the run. Its events are the same with and without.
+
+  stopAt(points: StopPoints): void {
+    this.kernel.stopAt(points);
+  }
+
+  /** Why and where the run has been stopped; null when it has not. */
+  get stopped(): StopReport | null {
+    return this.kernel.stops?.report ?? null;
+  }
+
+  /** The run no longer counts as stopped, and the next tick does not stop where it stands. */
+  resume(): void {
+    this.kernel.stops?.pass(this.kernel);
+  }
+
   // Time travel.
 
   #keep(): void {
@@ -429,6 +449,8 @@ export class Run {
   #replay(from: Moment, coarse: number, fine: boolean, until: () => boolean): number {
     this.#restore(from);
     this.recording.frozen = true;
+    const { stops } = this.kernel;
+    this.kernel.stops = null;
     try {
       let done = 0;
       while (done < coarse && (fine || !until())) {
@@ -439,6 +461,9 @@ export class Run {
       return done;
     } finally {
       this.recording.frozen = false;
+      this.kernel.stops = stops;
+      stops?.pass(this.kernel);
+      stops?.settle(this.kernel);
     }
   }
 }

@@ -14,7 +14,7 @@ import {
   type RunEvent,
   type ToEngine,
 } from "../../protocol/engine.ts";
-import type { ScriptState, Snapshot } from "../../protocol/engine-types.ts";
+import type { ScriptState, Snapshot, StopPoints } from "../../protocol/engine-types.ts";
 
 /** What the host needs of the thread that it lives on. */
 export interface HostThread {
@@ -59,6 +59,7 @@ export class EngineHost {
   #number = 0;
   #playing = false;
   #following = true;
+  #stops: StopPoints = { breakpoints: [], watches: [] };
   #goal: Goal | null = null;
   #speed = 1e7;
   /** Virtual time that has been granted, ns, with its fraction. */
@@ -153,6 +154,10 @@ export class EngineHost {
       case "command":
         this.#command(request.text, reply);
         return;
+      case "stop-at":
+        this.#stops = request.points;
+        this.#run?.stopAt(request.points);
+        break;
       case "inspect":
         reply(this.#inspected === null ? null : inspectProgram(this.#inspected, request.program));
         return;
@@ -192,6 +197,7 @@ export class EngineHost {
   #start(built: BuiltObject, number: number, script: string, play: boolean) {
     const { run, diagnostics } = startRun(built, script, this.#thread.wasm);
     this.#run = run;
+    run.stopAt(this.#stops);
     this.#number = number;
     this.#goal = null;
     this.#following = true;
@@ -211,13 +217,15 @@ export class EngineHost {
     if (run === null) return;
     const deadline = this.#thread.now() + 2000;
     while (run.position < seq && this.#thread.now() < deadline) {
-      if (run.tick(Number.POSITIVE_INFINITY, 1) !== "worked") break;
+      const result = run.tick(Number.POSITIVE_INFINITY, 1);
+      if (result !== "worked" && result !== "stopped") break;
     }
   }
 
   #play(): void {
     this.#playing = true;
     this.#following = true;
+    this.#run?.resume();
     this.#last = this.#thread.now();
     this.#granted = this.#run?.now ?? 0;
   }
@@ -230,6 +238,7 @@ export class EngineHost {
 
   #aim(goal: Goal): void {
     this.#playing = false;
+    this.#run?.resume();
     this.#goal = goal;
   }
 
@@ -238,6 +247,7 @@ export class EngineHost {
       reply({ error: { text: "nothing is running", errno: "ENOENT" } });
       return;
     }
+    this.#run.resume();
     this.#goal = { kind: "command", text, given: false, reply };
   }
 
@@ -279,7 +289,7 @@ export class EngineHost {
     }
     // Time that the machine was too slow for is not owed; time that a program took is gone.
     if (result === "worked" || run.now > this.#granted) this.#granted = run.now;
-    if (result === "over") this.#playing = false;
+    if (result === "over" || result === "stopped") this.#playing = false;
   }
 
   #pursue(run: Run, goal: Goal, deadline: number): void {
@@ -287,7 +297,7 @@ export class EngineHost {
       if (goal.kind === "command") {
         if (!goal.given) this.#give(run, goal);
         else if (!run.liveBusy || run.state === "oops" || run.state === "unsupported") this.#concludeCommand(run, goal);
-        else run.tick(Number.POSITIVE_INFINITY, PLAY_FUEL);
+        else if (run.tick(Number.POSITIVE_INFINITY, PLAY_FUEL) === "stopped") this.#leaveCommand(goal);
       } else {
         const result = run.tick(Number.POSITIVE_INFINITY, 1);
         if (result !== "worked" || reached(run, goal)) this.#goal = null;
@@ -300,7 +310,14 @@ export class EngineHost {
     const { position } = run;
     const given = run.command(goal.text);
     if (given.kind === "busy") {
-      if (run.tick(Number.POSITIVE_INFINITY, PLAY_FUEL) !== "worked") this.#concludeCommand(run, goal);
+      const result = run.tick(Number.POSITIVE_INFINITY, PLAY_FUEL);
+      if (result === "stopped") {
+        this.#goal = null;
+        this.#playing = false;
+        goal.reply({
+          error: { text: "a breakpoint stopped the run first: a program is inside a call", errno: "EBUSY" },
+        });
+      } else if (result !== "worked") this.#concludeCommand(run, goal);
       return;
     }
     if (given.kind === "error") {
@@ -311,6 +328,13 @@ export class EngineHost {
     goal.given = true;
     this.#sent = Math.min(this.#sent, position);
     this.#following = true;
+  }
+
+  /** A breakpoint has stopped the run within the command: it goes on with the run. */
+  #leaveCommand(goal: Goal & { readonly kind: "command" }): void {
+    this.#goal = null;
+    this.#playing = false;
+    goal.reply({ error: null });
   }
 
   #concludeCommand(run: Run, goal: Goal & { readonly kind: "command" }): void {
@@ -359,6 +383,7 @@ export class EngineHost {
               : "paused",
       position: run.position,
       following: this.#following,
+      stopped: run.stopped,
       unsupported: run.kernel.unsupported?.message ?? null,
       full: run.events.length >= MAX_EVENTS,
     };
