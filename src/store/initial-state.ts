@@ -1,4 +1,5 @@
 import type { ScriptState, SessionSettings } from "../protocol/engine-types.ts";
+import { NO_STOPS } from "./stops.ts";
 import type { BuildState, PlaygroundState, RunState, SourceState, ViewState } from "./types.ts";
 
 /** Settings of a new snippet; those of the engine (a test compares them). */
@@ -51,6 +52,7 @@ export const NO_RUN: RunState = {
   script: NO_SCRIPT,
   position: 0,
   following: true,
+  stopped: null,
   speed: DEFAULT_SPEED,
   commandError: null,
 };
@@ -62,6 +64,7 @@ const VIEW: ViewState = {
   selectedNode: null,
   selectedInsn: null,
   cursorLine: null,
+  stops: NO_STOPS,
   maximised: null,
   dialog: "none",
   banner: null,

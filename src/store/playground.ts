@@ -5,13 +5,14 @@ import type { Port } from "../client/port.ts";
 import type { Demo } from "../demos/index.ts";
 import type { ClangAsset, PrecompiledBuild } from "../protocol/compiler.ts";
 import type { EngineEvent, EngineRequest, FromEngine, OpenResult, ToEngine } from "../protocol/engine.ts";
-import type { BuildReport, Diagnostic, SessionSettings } from "../protocol/engine-types.ts";
+import type { Breakpoint, BuildReport, Diagnostic, SessionSettings, StopPoints } from "../protocol/engine-types.ts";
 import { decodeLink, encodeLink } from "../share/codec/link.ts";
 import { readSnippet, type Snippet, writeSnippet } from "../share/codec/snippet.ts";
 import { Drafts, type TextStorage } from "./drafts.ts";
 import { DEFAULT_SETTINGS, INITIAL_STATE, NO_RUN } from "./initial-state.ts";
 import { reduceRun } from "./run-reducer.ts";
 import { snippetOf, tooLong, type Versions, type Work, workOf } from "./snippets.ts";
+import { hasCode, keptBy, movedWithText, NO_STOPS, withBreakpoint, withWatch } from "./stops.ts";
 import type { BuildState, PlaygroundActions, PlaygroundState, RunState, SourceState, ViewState } from "./types.ts";
 
 /** What the page gives the playground; tests give something else. */
@@ -157,13 +158,14 @@ export class Playground {
     this.#moment = null;
     this.store.setState((s) => ({
       source: { ...source, file, dirty, saved: s.source.saved === "off" ? "off" : "saved" },
-      view: { ...s.view, selectedNode: null, selectedInsn: null, cursorLine: null, banner: null },
+      view: { ...s.view, selectedNode: null, selectedInsn: null, cursorLine: null, stops: NO_STOPS, banner: null },
       // What ran before belongs to other work.
       run: { ...NO_RUN, speed: s.run.speed },
       build: { ...s.build, report: null, object: null, runningOlder: false },
       verifier: null,
     }));
     this.#shown = -1;
+    this.#tellStops();
     this.#ask({ kind: "pause" });
     // What follows is another piece of work: it must not take the place of the one before among the drafts.
     this.#drafts = new Drafts(this.#host.storage, `${this.#host.visit}.${++this.#draftNumber}`);
@@ -301,6 +303,8 @@ export class Playground {
     diagnostics: readonly Diagnostic[],
   ): Promise<void> {
     const { source, run } = this.#state;
+    const before = this.#told;
+    this.#tellStops();
     const opened = ++this.#opened;
     const seek = this.#moment;
     this.#moment = null;
@@ -321,6 +325,7 @@ export class Playground {
     } finally {
       this.#opening = null;
     }
+    if (!result.started) this.#ask({ kind: "stop-at", points: before });
     if (result.started) {
       this.#shown = opened;
       this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed, status: "paused" } }));
@@ -331,6 +336,7 @@ export class Playground {
         build: { ...s.build, report: result.report, runningOlder: false },
         verifier: null,
       }));
+      this.#keepStops(result.report);
     } else {
       this.#report(result.report);
     }
@@ -399,7 +405,8 @@ export class Playground {
     this.#shown = -1;
     this.#opening = null;
     this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed }, verifier: null }));
-    void this.#engine.request({ kind: "speed", nsPerSecond: this.#state.run.speed }).catch(() => {});
+    this.#ask({ kind: "speed", nsPerSecond: this.#state.run.speed });
+    this.#tellStops();
     // A newer edit builds by itself; after a crash the work is opened again, once or twice.
     if (this.#editTimer !== null || reason.startsWith("a newer edit")) return;
     this.#banner("error", `The engine stopped (${reason}) and was started again. Your text and script are kept.`);
@@ -408,6 +415,38 @@ export class Playground {
 
   #ask(request: EngineRequest): void {
     this.#engine.request(request).catch(() => {});
+  }
+
+  // Breakpoints and watches. While a build is refused the older run keeps the lines of its own text.
+
+  #told = NO_STOPS;
+
+  #tellStops(): void {
+    this.#told = this.#state.view.stops;
+    this.#ask({ kind: "stop-at", points: this.#told });
+  }
+
+  #setStops(stops: StopPoints): void {
+    this.#setView({ stops });
+    if (!this.#state.build.runningOlder) this.#tellStops();
+  }
+
+  #toggleBreakpoint(breakpoint: Breakpoint): void {
+    const { view, build } = this.#state;
+    const stops = withBreakpoint(view.stops, breakpoint);
+    const added = stops.breakpoints.length > view.stops.breakpoints.length;
+    const judged = build.phase === "done" && this.#editTimer === null && !build.runningOlder;
+    if (added && judged && !hasCode(build.report, breakpoint)) {
+      const where = breakpoint.kind === "line" ? `Line ${breakpoint.line}` : `Instruction ${breakpoint.insn}`;
+      this.#banner("info", `${where} has no code, so nothing can stop there.`);
+    } else this.#setStops(stops);
+  }
+
+  #keepStops(report: BuildReport): void {
+    const kept = keptBy(report, this.#state.view.stops);
+    if (kept === null) return;
+    this.#setStops(kept.points);
+    this.#banner("info", kept.hint);
   }
 
   /** Only the newest of several moments asked for while one is being reached. */
@@ -437,7 +476,13 @@ export class Playground {
 
   #makeActions(): PlaygroundActions {
     return {
-      editProgram: (program) => this.#edited({ program, object: null }),
+      editProgram: (program) => {
+        const { view, source } = this.#state;
+        const stops = movedWithText(view.stops, source.program, program);
+        // The engine is told with the next build: until then the lines of the text before run.
+        if (stops !== view.stops) this.#setView({ stops });
+        this.#edited({ program, object: null });
+      },
       editScript: (script) => this.#edited({ script }),
       changeSettings: (settings: Partial<SessionSettings>) => {
         this.#edited({ settings: { ...this.#state.source.settings, ...settings } });
@@ -499,6 +544,8 @@ export class Playground {
       stepEvent: (direction) => this.#ask({ kind: "step-event", direction }),
       stepInstruction: () => this.#ask({ kind: "step-instruction" }),
       nextTimer: () => this.#ask({ kind: "next-timer" }),
+      toggleBreakpoint: (breakpoint) => this.#toggleBreakpoint(breakpoint),
+      toggleWatch: (watch) => this.#setStops(withWatch(this.#state.view.stops, watch)),
       seek: (seq) => this.#seek(seq),
       followNow: () => this.#ask({ kind: "follow" }),
       setSpeed: (nsPerSecond) => {

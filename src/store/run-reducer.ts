@@ -12,6 +12,7 @@ export function reduceRun(run: RunState, event: RunEvent): RunState {
     script: event.script ?? run.script,
     position: event.position,
     following: event.following,
+    stopped: event.stopped,
   };
 }
 

@@ -1,10 +1,14 @@
 import type {
+  Breakpoint,
   BuildReport,
   KernelEvent,
   ScriptState,
   SessionSettings,
   Snapshot,
+  StopPoints,
+  StopReport,
   VerifierView,
+  Watch,
 } from "../protocol/engine-types.ts";
 
 /** The state that the page draws, and the actions that it may take. Implemented in this folder; `ui` sees nothing else. */
@@ -49,6 +53,8 @@ export interface RunState {
   /** Seq of the moment shown; equals events.length at the end of the recording. */
   readonly position: number;
   readonly following: boolean;
+  /** The breakpoint or watch at which the run stands; null when it is elsewhere. */
+  readonly stopped: StopReport | null;
   /** Virtual ns that pass in one real second. */
   readonly speed: number;
   readonly commandError: { readonly text: string; readonly errno: string } | null;
@@ -61,6 +67,8 @@ export interface ViewState {
   readonly selectedNode: string | null;
   readonly selectedInsn: { readonly program: string; readonly insn: number } | null;
   readonly cursorLine: number | null;
+  /** Breakpoints and watches. Lines count in the text of the program as it is now. */
+  readonly stops: StopPoints;
   readonly maximised: string | null;
   readonly dialog: "none" | "share" | "help" | "settings";
   /** One line above the panels: version mismatch, broken link, kept work. */
@@ -102,6 +110,10 @@ export interface PlaygroundActions {
   stepInstruction(): void;
   /** Runs to the next expiry. */
   nextTimer(): void;
+  /** Sets a breakpoint or takes it away; where no code is, a banner says so. */
+  toggleBreakpoint(breakpoint: Breakpoint): void;
+  /** The run stops behind a change of what is watched. */
+  toggleWatch(watch: Watch): void;
   seek(seq: number): void;
   followNow(): void;
   setSpeed(nsPerSecond: number): void;

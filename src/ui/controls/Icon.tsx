@@ -24,6 +24,7 @@ const STROKES = {
 } as const;
 
 const CIRCLED = {
+  eye: { r: 1.8, cx: 8, cy: 8, d: "M1.5 8C4 3.6 12 3.6 14.5 8 12 12.4 4 12.4 1.5 8z" },
   clock: { r: 5.5, cx: 8, cy: 8, d: "M8 5v3l2 1.5" },
   light: {
     r: 3,

@@ -7,12 +7,13 @@ export function IconButton(props: {
   readonly label: string;
   readonly onClick: () => void;
   readonly pressed?: boolean;
+  readonly className?: string;
   readonly disabled?: boolean;
 }) {
   return (
     <button
       type="button"
-      className="ib"
+      className={props.className ? `ib ${props.className}` : "ib"}
       aria-label={props.label}
       title={props.label}
       disabled={props.disabled}

@@ -595,6 +595,7 @@ export const STATE: PlaygroundState = {
   },
   run: {
     status: "paused",
+    stopped: null,
     snapshot: SNAPSHOT,
     events: EVENTS,
     script: {
@@ -642,6 +643,7 @@ export const STATE: PlaygroundState = {
     selectedNode: "prog:3",
     selectedInsn: null,
     cursorLine: null,
+    stops: { breakpoints: [], watches: [] },
     maximised: null,
     dialog: "none",
     banner: null,
@@ -711,6 +713,10 @@ export function fixtureStore() {
     share: () => Promise.resolve({ url: `${location.origin}/#1/${"kZ3bA9".repeat(100)}`, length: 641 }),
     downloadObject: () => null,
     downloadSnippet: () => ({ name: "snippet.json", text: "{}" }),
+    toggleBreakpoint: (breakpoint) =>
+      store.setState((s) => ({ view: { ...s.view, stops: { ...s.view.stops, breakpoints: [breakpoint] } } })),
+    toggleWatch: (watch) =>
+      store.setState((s) => ({ view: { ...s.view, stops: { ...s.view.stops, watches: [watch] } } })),
     setView: (change) => store.setState((s) => ({ view: { ...s.view, ...change } })),
     dismissBanner: () => store.setState((s) => ({ view: { ...s.view, banner: null } })),
   };

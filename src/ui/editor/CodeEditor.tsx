@@ -27,6 +27,8 @@ interface Props {
   readonly problems: readonly Problem[];
   readonly marks: LineMarks;
   readonly dark: boolean;
+  /** Lines with a breakpoint; null where there can be none. */
+  readonly stops: readonly number[] | null;
   /** At most one note is open; null for none. */
   readonly note: { readonly line: number; readonly body: ReactNode } | null;
   /** Stands for the build that marks and problems count lines of; typing moves them until the next one. */
@@ -34,6 +36,7 @@ interface Props {
   /** Brought into view when it changes, unless the visitor is typing; null for none. */
   readonly focusLine: number | null;
   readonly onEdit: (text: string) => void;
+  readonly onStop: (line: number) => void;
   /** `chosen`: by the visitor, not by a link that brought the line into view. */
   readonly onCursor: (line: number, chosen: boolean) => void;
 }
@@ -158,6 +161,14 @@ export function CodeEditor(props: Props) {
         if (file === "program") typedAfter.current = latest.current.build;
         onEdit(value);
       }),
+      created.onMouseDown((event) => {
+        const { type, position } = event.target;
+        const gutter =
+          type === monaco.editor.MouseTargetType.GUTTER_LINE_NUMBERS ||
+          type === monaco.editor.MouseTargetType.GUTTER_LINE_DECORATIONS;
+        if (gutter && position && event.event.leftButton && latest.current.stops !== null)
+          latest.current.onStop(position.lineNumber);
+      }),
       created.onDidChangeCursorPosition((event) =>
         latest.current.onCursor(event.position.lineNumber, event.source !== "api"),
       ),
@@ -228,6 +239,19 @@ export function CodeEditor(props: Props) {
     decorations.current = editor.createDecorationsCollection(decorationsOf(props.marks, model));
   }, [editor, props.marks, props.file, props.build]);
 
+  const stopMarks = useRef<monaco.editor.IEditorDecorationsCollection | null>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the marks belong to the text that the file has now
+  useEffect(() => {
+    const lines = editor?.getModel()?.getLineCount() ?? 0;
+    stopMarks.current?.clear();
+    stopMarks.current =
+      editor?.createDecorationsCollection(
+        (props.stops ?? [])
+          .filter((line) => line <= lines)
+          .map((line) => ({ range: new monaco.Range(line, 1, line, 1), options: { lineNumberClassName: "stop-at" } })),
+      ) ?? null;
+  }, [editor, props.stops, props.file, props.text]);
+
   useEffect(() => {
     if (editor && props.focusLine !== null && !editor.hasTextFocus())
       editor.revealLineInCenterIfOutsideViewport(props.focusLine);
@@ -245,7 +269,7 @@ export function CodeEditor(props: Props) {
   }, [editor, props.file, props.problems, props.build]);
 
   return (
-    <div className="monaco-host" ref={host} data-testid="editor">
+    <div className={props.stops ? "monaco-host stops" : "monaco-host"} ref={host} data-testid="editor">
       {editor && props.note ? (
         <NoteZone editor={editor} key={props.file} line={props.note.line} body={props.note.body} />
       ) : null}

@@ -5,7 +5,7 @@ import { Empty, MaximiseButton, moveBetweenTabs } from "../controls/Panel.tsx";
 import { useActions, useMediaQuery, usePlayground, useReadState } from "../shell/context.tsx";
 import { formatBytes } from "../text/format.ts";
 import { bandsOf } from "../verify/bands.ts";
-import { assemblyOf, isAssembly } from "./assembly.ts";
+import { type AssemblyText, assemblyOf, isAssembly } from "./assembly.ts";
 import { FILE_LABELS, type LineMarks, programMarks, runningLines, scriptMarks, withBands } from "./marks.ts";
 import { type ObjectNames, objectNames, sameNames } from "./object-names.ts";
 import { PlainEditor } from "./PlainEditor.tsx";
@@ -100,6 +100,18 @@ function useFocusLine(): number | null {
     const line = lineOfInsn(program, selected?.insn ?? program.rejection?.insn ?? null);
     return line > 0 ? line : null;
   }, [verifying, selected, report, running]);
+}
+
+/** Lines of a tab where the run stops; null for the script, which has none. */
+function useStopLines(file: FileId, assembly: AssemblyText): readonly number[] | null {
+  const breakpoints = usePlayground((s) => s.view.stops.breakpoints);
+  return useMemo(() => {
+    if (file === "script") return null;
+    if (file === "program") return breakpoints.flatMap((b) => (b.kind === "line" ? [b.line] : []));
+    return assembly.lines.flatMap((at, i) =>
+      at && breakpoints.some((b) => b.kind === "insn" && b.program === at.program && b.insn === at.insn) ? [i + 1] : [],
+    );
+  }, [file, assembly, breakpoints]);
 }
 
 export function FileTabs() {
@@ -223,6 +235,12 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
   const open = useOpenProblem(problems);
   const focusLine = useFocusLine();
   const assembly = useMemo(() => assemblyOf(report), [report]);
+  const stops = useStopLines(file, assembly);
+  const onStop = (line: number) => {
+    const at = assembly.lines[line - 1];
+    if (file === "program") actions.toggleBreakpoint({ kind: "line", line });
+    else if (file === "assembly" && at) actions.toggleBreakpoint({ kind: "insn", program: at.program, insn: at.insn });
+  };
   const unplaced = file === "program" ? problems.filter((p) => p.line === 0 && p.kind !== "warning") : [];
 
   const text = file === "program" ? source.program : file === "script" ? source.script : assembly.text;
@@ -288,6 +306,7 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
       text={text}
       names={names}
       marks={marks}
+      stops={stops}
       label={label}
       readOnly={file === "assembly"}
       onEdit={onEdit}
@@ -308,11 +327,13 @@ export function EditorBody({ compact, plain }: { readonly compact?: boolean; rea
         names={names}
         problems={problems}
         marks={marks}
+        stops={stops}
         build={report}
         focusLine={file === "program" ? focusLine : null}
         dark={theme === "dark" || (theme === "system" && systemDark)}
         note={noted ? { line: noted.line, body: <ProblemNote problem={noted} /> } : null}
         onEdit={onEdit}
+        onStop={onStop}
         onCursor={onCursor}
       />
     </Suspense>

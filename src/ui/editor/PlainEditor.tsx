@@ -15,6 +15,7 @@ export function PlainEditor(props: {
   readonly text: string;
   readonly names: ObjectNames;
   readonly marks: LineMarks;
+  readonly stops: readonly number[] | null;
   readonly label: string;
   readonly readOnly: boolean;
   readonly onEdit: (text: string) => void;
@@ -67,7 +68,7 @@ export function PlainEditor(props: {
             const gutter = props.marks.gutter.get(no);
             return (
               <div key={no} className={tint ? `ln tint-${tint}` : "ln"}>
-                <span className="no">{no}</span>
+                <span className={props.stops?.includes(no) ? "no stop" : "no"}>{no}</span>
                 <span className={gutter ? `cov ${gutter}` : "cov"} />
                 <span className="tx">
                   {spans.map((span, j) => (

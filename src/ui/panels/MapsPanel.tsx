@@ -11,6 +11,7 @@ import { valueText } from "../text/names.ts";
 import { setPanelState, usePanelState } from "./panel-state.ts";
 import { TimerList } from "./TimersPanel.tsx";
 import { pendingTimers, shareLeft } from "./timer-order.ts";
+import { WatchToggle } from "./WatchToggle.tsx";
 
 type Flag = "any" | "noexist" | "exist" | "lock" | "busy" | "cancel";
 
@@ -264,6 +265,10 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
                     {error && sent === `${row.keyHex}/delete` ? (
                       <span className="cellerr in">{error.errno}</span>
                     ) : null}
+                    <WatchToggle
+                      watch={{ kind: "value", map: map.name, key: row.keyHex, member: "" }}
+                      label={`${map.name}[${valueText(row.key)}]`}
+                    />
                     <IconButton
                       icon="trash"
                       label={`Delete ${map.name}[${valueText(row.key)}]`}

@@ -3,6 +3,7 @@ import type { CpuSnapshot } from "../../protocol/engine-types.ts";
 import { Empty } from "../controls/Panel.tsx";
 import { useActions, usePlayground } from "../shell/context.tsx";
 import { useEditorPort } from "../shell/editor-port.tsx";
+import { WatchToggle } from "./WatchToggle.tsx";
 
 /** Registers of what runs at this moment, per CPU, and the instruction that comes next. */
 export function RegistersView() {
@@ -80,6 +81,10 @@ function CpuRegisters({ cpu }: { readonly cpu: CpuSnapshot }) {
           <div key={i} className={before[i] !== undefined && before[i] !== value ? "chg" : ""}>
             <dt>r{i}</dt>
             <dd className="mono">{value}</dd>
+            <WatchToggle
+              watch={{ kind: "register", program: running.program, register: i }}
+              label={`r${i} of ${running.program}`}
+            />
           </div>
         ))}
       </dl>

@@ -20,7 +20,7 @@ import { DropTarget } from "./DropTarget.tsx";
 import { type EditorPort, EditorPortContext } from "./editor-port.tsx";
 import { Header } from "./Header.tsx";
 import { HelpDialog } from "./HelpDialog.tsx";
-import { useKeyboard } from "./keyboard.ts";
+import { useKeyboard, useStops } from "./keyboard.ts";
 import { SettingsDialog } from "./SettingsDialog.tsx";
 import { ShareDialog } from "./ShareDialog.tsx";
 import { StatusBar } from "./StatusBar.tsx";
@@ -46,6 +46,7 @@ function Page() {
   useViewOptions();
   useTheme();
   useKeyboard();
+  useStops();
   return (
     <>
       {narrow ? (

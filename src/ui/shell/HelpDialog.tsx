@@ -7,6 +7,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["Ctrl ↵", "Build and run"],
   ["Ctrl S", "Save and share"],
   ["F8 / Shift F8", "Next, previous problem"],
+  ["F9", "Breakpoint at the line or instruction"],
   ["F10 / Shift F10", "Next, previous event"],
   ["F11", "One instruction"],
   ["] / [", "Next, previous expiry"],

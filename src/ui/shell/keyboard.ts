@@ -2,7 +2,7 @@ import { useEffect } from "react";
 import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
 import { problemsOf } from "../editor/problems.ts";
 import { setPanelState } from "../panels/panel-state.ts";
-import { useActions, useReadState } from "./context.tsx";
+import { useActions, usePlayground, useReadState } from "./context.tsx";
 import { useEditorPort } from "./editor-port.tsx";
 
 const SINGLE_KEYS = "bpf-timer-playground.single-keys";
@@ -54,11 +54,21 @@ export function nextProblemLine(state: PlaygroundState, direction: 1 | -1): numb
     : (lines.findLast((line) => line < from) ?? lines.at(-1) ?? null);
 }
 
+/** A breakpoint at the cursor's line, or at the instruction that is looked at in a list of them. */
+function toggleHere(target: EventTarget | null, actions: PlaygroundActions, state: PlaygroundState): void {
+  const { file, cursorLine, selectedInsn } = state.view;
+  const inList = target instanceof HTMLElement && target.closest(".ins") !== null;
+  if (inList || file === "assembly") {
+    if (selectedInsn) actions.toggleBreakpoint({ kind: "insn", ...selectedInsn });
+  } else if (file === "program" && cursorLine !== null) actions.toggleBreakpoint({ kind: "line", line: cursorLine });
+}
+
 function act(event: KeyboardEvent, actions: PlaygroundActions, state: PlaygroundState): boolean | number {
   const mod = event.ctrlKey || event.metaKey;
   if (mod && event.key === "Enter") actions.buildAndRun();
   else if (mod && !event.shiftKey && event.key.toLowerCase() === "s") actions.setView({ dialog: "share" });
   else if (event.key === "F8") return nextProblemLine(state, event.shiftKey ? -1 : 1) ?? true;
+  else if (event.key === "F9") toggleHere(event.target, actions, state);
   else if (event.key === "F10") actions.stepEvent(event.shiftKey ? -1 : 1);
   else if (event.key === "F11") {
     if (event.shiftKey) actions.stepEvent(-1);
@@ -75,6 +85,14 @@ function act(event: KeyboardEvent, actions: PlaygroundActions, state: Playground
     else return false;
   } else return false;
   return true;
+}
+
+/** Where a program is stopped, its registers come up. */
+export function useStops(): void {
+  const stopped = usePlayground((s) => s.run.stopped?.place ?? null);
+  useEffect(() => {
+    if (stopped !== null) setPanelState({ moment: "registers", activity: "registers" });
+  }, [stopped]);
 }
 
 /** The page's keys. Dialogs and menus stop what is theirs before it gets here. */

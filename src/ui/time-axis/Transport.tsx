@@ -1,9 +1,11 @@
+import type { StopReport, Watch } from "../../protocol/engine-types.ts";
 import { Chevron, Icon, type IconName } from "../controls/Icon.tsx";
 import { MenuButton } from "../controls/Menu.tsx";
 import { setPanelState } from "../panels/panel-state.ts";
 import { useActions, usePlayground, useReadState } from "../shell/context.tsx";
 import { previousExpiry } from "../shell/keyboard.ts";
 import { formatClock, formatSpan, formatSpeed } from "../text/format.ts";
+import { keyFromHex } from "../text/names.ts";
 
 const SPEEDS = [1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
@@ -112,11 +114,44 @@ export function SpeedPicker({ short }: { readonly short?: boolean }) {
   );
 }
 
+/** Longer values are read in their own panels. */
+const MAX_VALUE = 20;
+
+const watchLabel = (watch: Watch): string =>
+  watch.kind === "register"
+    ? `r${watch.register}`
+    : `${watch.map}[${keyFromHex(watch.key)}]${watch.member === "" ? "" : `.${watch.member}`}`;
+
+function StoppedWords({ stopped }: { readonly stopped: StopReport }) {
+  const { place, cpu, watch, from, to } = stopped;
+  const short = (from?.length ?? 0) <= MAX_VALUE && (to?.length ?? 0) <= MAX_VALUE;
+  return (
+    <span className="u where stopped" role="status">
+      {watch === null ? null : (
+        <>
+          <code>{watchLabel(watch)}</code> {short ? `${from ?? "absent"} → ${to ?? "absent"}` : "changed"}.{" "}
+        </>
+      )}
+      {place === null ? (
+        "Stopped"
+      ) : (
+        <>
+          Stopped at {place.line > 0 ? `line ${place.line}` : `instruction ${place.insn}`} of{" "}
+          <code>{place.functionName}</code>
+          {cpu === null ? "" : `, CPU ${cpu}`}
+        </>
+      )}
+    </span>
+  );
+}
+
 /** Where the machine stands, in words. */
 export function WhereWords() {
   const cpus = usePlayground((s) => s.run.snapshot?.cpus ?? null);
   const status = usePlayground((s) => s.run.status);
+  const stopped = usePlayground((s) => s.run.stopped);
   const busy = cpus?.find((c) => c.running !== null);
+  if (stopped) return <StoppedWords stopped={stopped} />;
   if (busy?.running)
     return (
       <span className="u where">
@@ -166,7 +201,15 @@ export function Transport({ detailed }: { readonly detailed: boolean }) {
           </button>
           <WhereWords />
         </>
-      ) : null}
+      ) : (
+        <StoppedHere />
+      )}
     </>
   );
+}
+
+/** In views that do not tell every place: only where a breakpoint or watch has stopped the run. */
+function StoppedHere() {
+  const stopped = usePlayground((s) => s.run.stopped);
+  return stopped ? <StoppedWords stopped={stopped} /> : null;
 }

@@ -43,6 +43,29 @@ function jumpWords(from: WalkStep | undefined): string {
   return "";
 }
 
+/** The instruction's number; a dot before it where the run stops, set by a click or F9. */
+function StopMark({ program, insn, line }: { readonly program: string; readonly insn: number; readonly line: number }) {
+  const own = usePlayground((s) =>
+    s.view.stops.breakpoints.some((b) => b.kind === "insn" && b.program === program && b.insn === insn),
+  );
+  const ofLine = usePlayground((s) => s.view.stops.breakpoints.some((b) => b.kind === "line" && b.line === line));
+  const actions = useActions();
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: F9 does the same for the selected instruction
+    // biome-ignore lint/a11y/noStaticElementInteractions: a shortcut for the mouse
+    <span
+      className={own ? "a stop" : ofLine ? "a stopline" : "a"}
+      onClick={(event) => {
+        event.stopPropagation();
+        actions.toggleBreakpoint({ kind: "insn", program, insn });
+      }}
+    >
+      {own ? <span className="sr">Breakpoint </span> : null}
+      {insn}
+    </span>
+  );
+}
+
 export function InstructionList() {
   const focus = useVerifyFocus();
   const { program, register } = focus;
@@ -133,7 +156,7 @@ export function InstructionList() {
               <div
                 className={`in${at.line && at.line.line === cursorLine ? " lit" : ""}${band ? ` b${band}` : ""}${error ? " er" : ""}${item.index === step ? " on" : ""}${dim ? " dim" : ""}${(register !== null && !dim) || (register === null && causes.has(at.insn)) ? " dep" : ""}`}
               >
-                <span className="a">{at.insn}</span>
+                <StopMark program={program?.name ?? ""} insn={at.insn} line={at.line?.line ?? 0} />
                 <span className="c">{at.line && at.line.line > 0 ? at.line.line : ""}</span>
                 <span className="x">{at.line?.text ?? "?"}</span>
                 <span className="s">{error ? (program?.errno ?? "refused") : shown.join(", ")}</span>
