@@ -13,6 +13,7 @@ import { nodeWasmHost } from "../wasm-host.ts";
 import { type Linux, openLinux } from "./linux.ts";
 import { loadIntoKernel } from "./vm-kernel.ts";
 import { aluPrograms, type BenchProgram, mapPrograms, mixedPrograms } from "./vm-programs.ts";
+import { wholeRunShares } from "./whole-run.ts";
 
 const USAGE = "usage: bench vm [--seconds N]";
 
@@ -229,6 +230,7 @@ export async function run(args: readonly string[]): Promise<number> {
   process.stdout.write(
     `JIT compile: ${all.toFixed(3)} ms per 1,000 instructions, ${ours.toFixed(3)} of them ours (target 1)\n`,
   );
+  for (const line of await wholeRunShares()) process.stdout.write(`${line}\n`);
   beside?.stop();
   return 0;
 }

@@ -86,8 +86,18 @@ export function memberAt(
   return { path, type: 0 };
 }
 
+/** Bytes (at most 8) as a decimal number. Called for every store that is told: BigInt only where a number would not be exact. */
 export function numberText(bytes: Uint8Array, signed: boolean): string {
-  let value = 0n;
-  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] as number);
+  const word = (from: number): number => {
+    let value = 0;
+    for (let i = Math.min(bytes.length, from + 4) - 1; i >= from; i--) value = value * 256 + (bytes[i] as number);
+    return value;
+  };
+  const low = word(0);
+  const high = word(4);
+  const negative = signed && ((bytes[bytes.length - 1] ?? 0) & 0x80) !== 0;
+  if (high < 0x20_0000 && !negative) return String(high * 0x1_0000_0000 + low);
+  if (bytes.length <= 4) return String(low - 256 ** bytes.length);
+  const value = (BigInt(high) << 32n) | BigInt(low);
   return String(signed ? BigInt.asIntN(8 * bytes.length, value) : value);
 }
