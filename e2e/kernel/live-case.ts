@@ -17,7 +17,7 @@ import type { KernelLoad, KernelMap } from "./kernel-judge.ts";
 let kfuncIds: Map<string, number> | null = null;
 
 /** BTF ids of the running kernel's functions by name. */
-function liveKfuncIds(): Map<string, number> {
+export function liveKfuncIds(): Map<string, number> {
   if (kfuncIds !== null) return kfuncIds;
   kfuncIds = new Map();
   const btf = readBtf(new Uint8Array(readFileSync("/sys/kernel/btf/vmlinux")));

@@ -3,14 +3,19 @@ import { parseArgs } from "node:util";
 import { formatInstruction } from "../../src/engine/isa/format.ts";
 import type { Instruction } from "../../src/engine/isa/instruction.ts";
 import { JA, LD_IMM64 } from "../../src/engine/isa/opcodes.ts";
+import { runCompilerOracle } from "./compiler-oracle.ts";
 import { type GeneratedProgram, generateProgram } from "./generator/generate-program.ts";
 import { type KernelJudge, startKernelJudge } from "./kernel-judge.ts";
 import { type Agreement, judgeBoth } from "./oracle-compare.ts";
+import { reportRuns } from "./verifier-run.ts";
 
 /**
  * `npm run oracle -- verifier [--count N] [--seed S] [--log-level 0|1|2] [--show N] [--minimise] [--out DIR]`: the same generated programs
  * to the verifier and to the live kernel. Prints how far they agree, and the first disagreements of each kind.
+ * With `--run` Linux is not asked: what our verifier accepts runs in our VM, and must not fault.
+ * `npm run oracle -- compiler` compares compilers instead: see `compiler-oracle.ts`.
  */
+if (process.argv[2] === "compiler") process.exit(await runCompilerOracle(process.argv.slice(3)));
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -21,14 +26,17 @@ const { values, positionals } = parseArgs({
     minimise: { type: "boolean", default: false },
     out: { type: "string" },
     progress: { type: "boolean", default: false },
+    run: { type: "boolean", default: false },
   },
 });
 if (positionals[0] !== "verifier") {
   console.error(
-    "usage: npm run oracle -- verifier [--count N] [--seed S] [--log-level 0|1|2] [--show N] [--minimise] [--out DIR]",
+    "usage: npm run oracle -- verifier [--count N] [--seed S] [--log-level 0|1|2] [--show N] [--minimise] [--out DIR] [--run]\n" +
+      "       npm run oracle -- compiler [--count N] [--seed S] [--corpus | --no-corpus]",
   );
   process.exit(2);
 }
+if (values.run) process.exit(reportRuns(Number(values.seed), Number(values.count)) ? 0 : 1);
 const started = await startKernelJudge();
 if ("unavailable" in started) {
   console.error(`the live kernel cannot be asked: ${started.unavailable}`);

@@ -19,7 +19,7 @@ const recorded = JSON.parse(
 const names = Object.keys(recorded);
 
 /** Corpus files whose programs take a buffer and need no kernel. */
-const PURE = /^(arithmetic|hashes|control|memory|relaxed) /;
+const PURE = /^(arithmetic|builtins|hashes|control|memory|relaxed) /;
 const INPUTS = 3;
 /** Programs whose frame at -O0 is larger than BPF's, as with LLVM. */
 const TOO_LARGE = new Set(["hashes O0"]);

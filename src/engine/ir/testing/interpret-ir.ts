@@ -242,7 +242,7 @@ export class IrInterpreter {
     switch (base) {
       case "lifetime.start":
       case "lifetime.end":
-      case "assume":
+      case "llvm.assume":
         return 0n;
       case "memcpy":
       case "memmove":

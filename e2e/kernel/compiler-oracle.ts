@@ -1,0 +1,67 @@
+import { parseArgs } from "node:util";
+import { compareUnit, type Judges, PROGRAMS_PER_UNIT } from "./compiler-agreement.ts";
+import { startKernelJudge } from "./kernel-judge.ts";
+import { otherCompilers } from "./other-compilers.ts";
+
+/**
+ * `npm run oracle -- compiler [--count N] [--seed S] [--no-kernel]`: random C programs from our compiler, `llc-22` and `clang-22`,
+ * run in our VM and in the live kernel. Exit code 1 when any result differs.
+ */
+export async function runCompilerOracle(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      count: { type: "string", default: "100" },
+      seed: { type: "string", default: "1" },
+      "no-kernel": { type: "boolean", default: false },
+    },
+  });
+  const judges = await findJudges(values["no-kernel"]);
+  const differing = await compareRandom(Number(values.seed), Number(values.count), judges);
+  judges.kernel?.stop();
+  return differing === 0 ? 0 : 1;
+}
+
+async function findJudges(withoutKernel: boolean): Promise<Judges> {
+  const tools = await otherCompilers();
+  for (const [name, there] of Object.entries(tools)) {
+    if (!there) console.log(`${name}-22 is not on this machine: its objects are not compared`);
+  }
+  const started = withoutKernel ? { unavailable: "--no-kernel" } : await startKernelJudge();
+  if (!("unavailable" in started)) return { ...tools, kernel: started };
+  console.log(`the live kernel is not asked: ${started.unavailable}`);
+  return { ...tools, kernel: null };
+}
+
+/** Number of differences. */
+async function compareRandom(first: number, count: number, judges: Judges): Promise<number> {
+  const compared = new Map<string, number>();
+  const started = Date.now();
+  let programs = 0;
+  let verdicts = 0;
+  let tooLarge = 0;
+  let differing = 0;
+  for (let at = 0; at < count; at += PROGRAMS_PER_UNIT) {
+    const seeds = Array.from({ length: Math.min(PROGRAMS_PER_UNIT, count - at) }, (_, i) => first + at + i);
+    try {
+      const unit = await compareUnit(at / PROGRAMS_PER_UNIT, seeds, judges);
+      programs += unit.programs;
+      verdicts += unit.verdicts;
+      tooLarge += unit.tooLarge;
+      differing += unit.differing.length;
+      for (const line of unit.differing) console.log(line);
+      for (const [side, n] of unit.compared) compared.set(side, (compared.get(side) ?? 0) + n);
+    } catch (error) {
+      differing++;
+      console.log(`seeds ${seeds[0]}..${seeds.at(-1)}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    if ((at + PROGRAMS_PER_UNIT) % 500 === 0) console.log(`after ${at + PROGRAMS_PER_UNIT}: ${differing} differences`);
+  }
+  const seconds = (Date.now() - started) / 1000;
+  console.log(
+    `${programs} random C programs, seeds ${first}..${first + count - 1}, in ${seconds.toFixed(0)} s: ${differing} differences; ` +
+      `${verdicts} programs judged by the live kernel, ${tooLarge} units beyond the stack at -O0`,
+  );
+  for (const [side, n] of compared) console.log(`  ${side}: ${n} results compared`);
+  return differing;
+}
