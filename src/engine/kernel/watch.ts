@@ -31,9 +31,9 @@ export function afterWatchedStore(kernel: Kernel): void {
   map.lastWrites.set(key, { at: kernel.state.now, by: kernel.current?.label ?? "a program", seq: kernel.state.seq });
   const stride = cpuStride(map);
   const off = stride === 0 ? at - valueAt : (at - valueAt) % stride;
-  const member = map.btf === null ? null : memberAt(map.btf, map.shownValueType, off, size);
+  const member = map.btf === null ? null : storedMember(map.btf, map.shownValueType, off, size);
   const now = kernel.memory.slice(at, size);
-  const signed = map.btf !== null && member !== null && member.type !== 0 && isSigned(map.btf, member.type);
+  const signed = member?.signed === true;
   kernel.emit({
     kind: "value-write",
     map: map.id,
@@ -43,6 +43,35 @@ export function afterWatchedStore(kernel: Kernel): void {
     to: numberText(now, signed),
   });
 }
+
+interface StoredMember {
+  readonly path: string;
+  readonly signed: boolean;
+}
+
+/** What {@link memberAt} said: programs store to the same members again and again. */
+const storedMembers = new WeakMap<Btf, Map<number, StoredMember | null>>();
+
+function storedMember(btf: Btf, type: BtfId, off: number, size: number): StoredMember | null {
+  let known = storedMembers.get(btf);
+  if (known === undefined) {
+    known = new Map();
+    storedMembers.set(btf, known);
+  }
+  // A store has 1, 2, 4 or 8 bytes; values are smaller than 256 MiB.
+  const key = type * 0x1_0000_0000 + off * 16 + size;
+  let member = known.get(key);
+  if (member === undefined) {
+    const found = memberAt(btf, type, off, size);
+    member = found === null ? null : { path: found.path, signed: found.type !== 0 && isSigned(btf, found.type) };
+    // An array of a large value has many places: they are not kept for ever.
+    if (known.size >= MEMBERS_KEPT) known.clear();
+    known.set(key, member);
+  }
+  return member;
+}
+
+const MEMBERS_KEPT = 4096;
 
 /** The innermost member that holds bytes [off, off + size) of a type: its path and type; null when the bytes lie outside. */
 export function memberAt(
