@@ -4,6 +4,7 @@ import * as op from "../isa/opcodes.ts";
 import { scalarReg } from "./register.ts";
 import type { Scalar } from "./scalar.ts";
 import * as math from "./scalar-math.ts";
+import * as shifts from "./scalar-shifts.ts";
 import { abstractOf, anyValue, contains, s32, s64, show, u32, u64 } from "./testing/abstract-scalars.ts";
 import { decide, opposite, refine } from "./walk/branches.ts";
 
@@ -59,12 +60,12 @@ describe("operations on abstract scalars are sound", () => {
   }
 
   const SHIFTS: readonly [string, boolean, (d: Scalar, n: number) => void, (a: bigint, n: bigint) => bigint][] = [
-    ["shl", true, math.shlScalar, (a, n) => u64(a << n)],
-    ["shr", true, math.shrScalar, (a, n) => a >> n],
-    ["sar", true, math.sarScalar, (a, n) => u64(s64(a) >> n)],
-    ["shl32", false, math.shlScalar32, (a, n) => u32(a << n)],
-    ["shr32", false, math.shrScalar32, (a, n) => u32(a) >> n],
-    ["sar32", false, math.sarScalar32, (a, n) => u32(s32(a) >> n)],
+    ["shl", true, shifts.shlScalar, (a, n) => u64(a << n)],
+    ["shr", true, shifts.shrScalar, (a, n) => a >> n],
+    ["sar", true, shifts.sarScalar, (a, n) => u64(s64(a) >> n)],
+    ["shl32", false, shifts.shlScalar32, (a, n) => u32(a << n)],
+    ["shr32", false, shifts.shrScalar32, (a, n) => u32(a) >> n],
+    ["sar32", false, shifts.sarScalar32, (a, n) => u32(s32(a) >> n)],
   ];
   for (const [name, wide, abstract, concrete] of SHIFTS) {
     it(name, () => {
@@ -115,7 +116,7 @@ describe("operations on abstract scalars are sound", () => {
     [
       "bswap64",
       (s) => {
-        math.swapScalar(s, 64);
+        shifts.swapScalar(s, 64);
         return s.sync();
       },
       (a) => {

@@ -1,33 +1,10 @@
+import { bitsFromRanges, deduce, intersectBitsWithRange, rangesFromBits } from "./scalar-agree.ts";
+import { bits32, S32_MAX, SIGN, slt, TWO32, ult } from "./words.ts";
+
 /**
  * What is known of a 64-bit value: its known bits and its range under four readings (linux-verifier rules of Linux
  * 6.18). 64-bit words are pairs of signed 32-bit halves, since bigint is far too slow here and doubles are not exact.
  */
-
-const SIGN = 0x8000_0000 | 0;
-const S32_MAX = 0x7fff_ffff;
-const TWO32 = 0x1_0000_0000;
-
-export function ult(aHi: number, aLo: number, bHi: number, bLo: number): boolean {
-  return aHi === bHi ? aLo >>> 0 < bLo >>> 0 : aHi >>> 0 < bHi >>> 0;
-}
-
-export function slt(aHi: number, aLo: number, bHi: number, bLo: number): boolean {
-  return aHi === bHi ? aLo >>> 0 < bLo >>> 0 : aHi < bHi;
-}
-
-export function ult32(a: number, b: number): boolean {
-  return a >>> 0 < b >>> 0;
-}
-
-/** Bit length of a signed or unsigned 32-bit word. */
-export function bits32(x: number): number {
-  return 32 - Math.clz32(x);
-}
-
-/** The bytes of a 32-bit word reversed. */
-export function swap32(x: number): number {
-  return (x >>> 24) | ((x >>> 8) & 0xff00) | ((x & 0xff00) << 8) | (x << 24) | 0;
-}
 
 /**
  * Known bits (`v`, `m`: a bit is unknown when set in m, else v has it), ranges u64, s64, u32, s32. The 32-bit ranges describe the
@@ -258,78 +235,6 @@ export class Scalar {
     this.mHi = this.mLo = -1;
   }
 
-  /** Ranges of the low half from its known bits. */
-  rangesFromBits32(): void {
-    const v = this.vLo;
-    const m = this.mLo;
-    const lo = v | (m & SIGN);
-    if (lo > this.s32min) this.s32min = lo;
-    const hi = v | (m & S32_MAX);
-    if (hi < this.s32max) this.s32max = hi;
-    if (v >>> 0 > this.u32min >>> 0) this.u32min = v;
-    const top = v | m;
-    if (top >>> 0 < this.u32max >>> 0) this.u32max = top;
-  }
-
-  /** Ranges of both widths from the known bits (step A). */
-  rangesFromBits(): void {
-    this.rangesFromBits32();
-    const vHi = this.vHi;
-    const vLo = this.vLo;
-    const mHi = this.mHi;
-    const mLo = this.mLo;
-    const topHi = vHi | mHi;
-    const topLo = vLo | mLo;
-    const lowHi = vHi | (mHi & SIGN);
-    if (slt(this.sminHi, this.sminLo, lowHi, vLo)) {
-      this.sminHi = lowHi;
-      this.sminLo = vLo;
-    }
-    const highHi = vHi | (mHi & S32_MAX);
-    if (slt(highHi, topLo, this.smaxHi, this.smaxLo)) {
-      this.smaxHi = highHi;
-      this.smaxLo = topLo;
-    }
-    if (ult(this.uminHi, this.uminLo, vHi, vLo)) {
-      this.uminHi = vHi;
-      this.uminLo = vLo;
-    }
-    if (ult(topHi, topLo, this.umaxHi, this.umaxLo)) {
-      this.umaxHi = topHi;
-      this.umaxLo = topLo;
-    }
-    this.pinOnlyMember();
-  }
-
-  /** When the unsigned range holds a single member of the known bits, the value is that member. */
-  private pinOnlyMember(): void {
-    const { vHi, vLo, mHi, mLo, uminHi, uminLo, umaxHi, umaxLo } = this;
-    if ((mHi & mLo) === -1) {
-      if (uminHi === umaxHi && uminLo === umaxLo && (uminHi & uminLo) !== -1) this.setConstant(uminHi, uminLo);
-      return;
-    }
-    const member = (uminHi & ~mHi) === vHi && (uminLo & ~mLo) === vLo;
-    if (member) {
-      // A contiguous low mask with room above the minimum has a next member inside the range in the common case.
-      const one = NEXT;
-      nextMember(vHi, vLo, mHi, mLo, uminHi, uminLo, one);
-      if (ult(umaxHi, umaxLo, one.hi, one.lo)) this.setConstant(uminHi, uminLo);
-      return;
-    }
-    const n = NEXT;
-    nextMember(vHi, vLo, mHi, mLo, uminHi, uminLo, n);
-    const nHi = n.hi;
-    const nLo = n.lo;
-    if (nHi === (vHi | mHi) && nLo === (vLo | mLo)) {
-      this.setConstant(nHi, nLo);
-      return;
-    }
-    if (!ult(umaxHi, umaxLo, nHi, nLo)) {
-      nextMember(vHi, vLo, mHi, mLo, nHi, nLo, n);
-      if (ult(umaxHi, umaxLo, n.hi, n.lo)) this.setConstant(nHi, nLo);
-    }
-  }
-
   /** Makes ranges and bits agree (steps A to D). */
   sync(): this {
     if (
@@ -349,176 +254,12 @@ export class Scalar {
     ) {
       return this;
     }
-    this.rangesFromBits();
+    rangesFromBits(this);
     // A round that changes nothing ends the three rounds early: the following ones would change nothing either.
-    if (this.deduce() && this.deduce()) this.deduce();
-    this.bitsFromRanges();
-    this.rangesFromBits();
+    if (deduce(this) && deduce(this)) deduce(this);
+    bitsFromRanges(this);
+    rangesFromBits(this);
     return this;
-  }
-
-  /** One round of deductions among the four ranges; true when something changed. */
-  private deduce(): boolean {
-    let { uminHi, uminLo, umaxHi, umaxLo, sminHi, sminLo, smaxHi, smaxLo, u32min, u32max, s32min, s32max } = this;
-
-    // 32 bits from 64 bits.
-    if (uminHi === umaxHi) {
-      if (uminLo >>> 0 > u32min >>> 0) u32min = uminLo;
-      if (umaxLo >>> 0 < u32max >>> 0) u32max = umaxLo;
-      if (uminLo <= umaxLo) {
-        if (uminLo > s32min) s32min = uminLo;
-        if (umaxLo < s32max) s32max = umaxLo;
-      }
-    }
-    if (sminHi === smaxHi) {
-      if (sminLo >>> 0 <= smaxLo >>> 0) {
-        if (sminLo >>> 0 > u32min >>> 0) u32min = sminLo;
-        if (smaxLo >>> 0 < u32max >>> 0) u32max = smaxLo;
-      }
-      if (sminLo <= smaxLo) {
-        if (sminLo > s32min) s32min = sminLo;
-        if (smaxLo < s32max) s32max = smaxLo;
-      }
-    }
-    if (((uminHi + 1) | 0) === umaxHi && uminLo < 0 && umaxLo >= 0) {
-      if (uminLo > s32min) s32min = uminLo;
-      if (umaxLo < s32max) s32max = umaxLo;
-    }
-    if (((sminHi + 1) | 0) === smaxHi && sminLo < 0 && smaxLo >= 0) {
-      if (sminLo > s32min) s32min = sminLo;
-      if (smaxLo < s32max) s32max = smaxLo;
-    }
-    // 32 bits, signed and unsigned from each other.
-    if (u32min <= u32max) {
-      if (u32min > s32min) s32min = u32min;
-      if (u32max < s32max) s32max = u32max;
-    }
-    if (s32min >>> 0 <= s32max >>> 0) {
-      if (s32min >>> 0 > u32min >>> 0) u32min = s32min;
-      if (s32max >>> 0 < u32max >>> 0) u32max = s32max;
-    } else if (u32max >>> 0 < s32min >>> 0) {
-      s32min = u32min;
-      if (s32max >>> 0 < u32max >>> 0) u32max = s32max;
-    } else if (s32max >>> 0 < u32min >>> 0) {
-      s32max = u32max;
-      if (s32min >>> 0 > u32min >>> 0) u32min = s32min;
-    }
-
-    // 64 bits, signed and unsigned from each other.
-    if (!slt(umaxHi, umaxLo, uminHi, uminLo)) {
-      if (slt(sminHi, sminLo, uminHi, uminLo)) {
-        sminHi = uminHi;
-        sminLo = uminLo;
-      }
-      if (slt(umaxHi, umaxLo, smaxHi, smaxLo)) {
-        smaxHi = umaxHi;
-        smaxLo = umaxLo;
-      }
-    }
-    if (!ult(smaxHi, smaxLo, sminHi, sminLo)) {
-      if (ult(uminHi, uminLo, sminHi, sminLo)) {
-        uminHi = sminHi;
-        uminLo = sminLo;
-      }
-      if (ult(smaxHi, smaxLo, umaxHi, umaxLo)) {
-        umaxHi = smaxHi;
-        umaxLo = smaxLo;
-      }
-    } else if (ult(umaxHi, umaxLo, sminHi, sminLo)) {
-      sminHi = uminHi;
-      sminLo = uminLo;
-      if (ult(smaxHi, smaxLo, umaxHi, umaxLo)) {
-        umaxHi = smaxHi;
-        umaxLo = smaxLo;
-      }
-    } else if (ult(smaxHi, smaxLo, uminHi, uminLo)) {
-      smaxHi = umaxHi;
-      smaxLo = umaxLo;
-      if (ult(uminHi, uminLo, sminHi, sminLo)) {
-        uminHi = sminHi;
-        uminLo = sminLo;
-      }
-    }
-
-    // 64 bits from 32 bits: the upper half stays, the lower half is narrowed.
-    if (u32min >>> 0 > uminLo >>> 0) uminLo = u32min;
-    if (u32max >>> 0 < umaxLo >>> 0) umaxLo = u32max;
-    if (u32min >>> 0 > sminLo >>> 0) sminLo = u32min;
-    if (u32max >>> 0 < smaxLo >>> 0) smaxLo = u32max;
-    if (
-      s32min >= 0 &&
-      (sminHi >= 0 || (sminHi === -1 && sminLo < 0)) &&
-      (smaxHi < 0 || (smaxHi === 0 && smaxLo >= 0))
-    ) {
-      sminHi = uminHi = 0;
-      sminLo = uminLo = s32min;
-      // s32max is not below s32min except in contradictory states; its sign is carried on.
-      smaxHi = umaxHi = s32max >> 31;
-      smaxLo = umaxLo = s32max;
-      this.intersectBitsWithRange(sminHi, sminLo, smaxHi, smaxLo);
-    }
-
-    const changed =
-      uminLo !== this.uminLo ||
-      uminHi !== this.uminHi ||
-      umaxLo !== this.umaxLo ||
-      umaxHi !== this.umaxHi ||
-      sminLo !== this.sminLo ||
-      sminHi !== this.sminHi ||
-      smaxLo !== this.smaxLo ||
-      smaxHi !== this.smaxHi ||
-      u32min !== this.u32min ||
-      u32max !== this.u32max ||
-      s32min !== this.s32min ||
-      s32max !== this.s32max;
-    if (changed) {
-      this.uminLo = uminLo;
-      this.uminHi = uminHi;
-      this.umaxLo = umaxLo;
-      this.umaxHi = umaxHi;
-      this.sminLo = sminLo;
-      this.sminHi = sminHi;
-      this.smaxLo = smaxLo;
-      this.smaxHi = smaxHi;
-      this.u32min = u32min;
-      this.u32max = u32max;
-      this.s32min = s32min;
-      this.s32max = s32max;
-    }
-    return changed;
-  }
-
-  /** Known bits intersected with those that every number in [lo, hi] shares. */
-  intersectBitsWithRange(loHi: number, loLo: number, hiHi: number, hiLo: number): void {
-    const diffHi = loHi ^ hiHi;
-    const diffLo = loLo ^ hiLo;
-    const n = diffHi !== 0 ? 32 + bits32(diffHi) : bits32(diffLo);
-    if (n > 63) return;
-    let maskHi: number;
-    let maskLo: number;
-    if (n >= 32) {
-      maskLo = -1;
-      maskHi = n === 32 ? 0 : -1 >>> (64 - n);
-    } else {
-      maskHi = 0;
-      maskLo = n === 0 ? 0 : -1 >>> (32 - n);
-    }
-    const newHi = this.mHi & maskHi;
-    const newLo = this.mLo & maskLo;
-    this.vHi = (this.vHi | (loHi & ~maskHi)) & ~newHi;
-    this.vLo = (this.vLo | (loLo & ~maskLo)) & ~newLo;
-    this.mHi = newHi;
-    this.mLo = newLo;
-  }
-
-  /** Step C. */
-  private bitsFromRanges(): void {
-    this.intersectBitsWithRange(this.uminHi, this.uminLo, this.umaxHi, this.umaxLo);
-    const n = bits32(this.u32min ^ this.u32max);
-    const mask = n === 0 ? 0 : -1 >>> (32 - n);
-    const m = this.mLo & mask;
-    this.vLo = (this.vLo | (this.u32min & ~mask)) & ~m;
-    this.mLo = m;
   }
 
   /** Result of a 32-bit operation: the upper half becomes 0. */
@@ -579,7 +320,7 @@ export class Scalar {
         this.sminHi = this.uminHi = min >> 31;
         this.smaxHi = this.umaxHi = max >> 31;
         this.unknownBits();
-        this.intersectBitsWithRange(this.sminHi, min, this.smaxHi, max);
+        intersectBitsWithRange(this, this.sminHi, min, this.smaxHi, max);
         return this;
       }
     }
@@ -670,55 +411,6 @@ export class Scalar {
 
 function toBig(hi: number, lo: number): bigint {
   return (BigInt(hi) << 32n) | BigInt(lo >>> 0);
-}
-
-/** A 64-bit result of a function called in the innermost loops, reused there instead of a fresh object. */
-interface Pair {
-  hi: number;
-  lo: number;
-}
-const NEXT: Pair = { hi: 0, lo: 0 };
-
-/** The smallest member of (v; m) above z; the largest member when there is none. */
-function nextMember(vHi: number, vLo: number, mHi: number, mLo: number, zHi: number, zLo: number, out: Pair): void {
-  const maxHi = vHi | mHi;
-  const maxLo = vLo | mLo;
-  if (!ult(zHi, zLo, maxHi, maxLo)) {
-    out.hi = maxHi;
-    out.lo = maxLo;
-    return;
-  }
-  if (ult(zHi, zLo, vHi, vLo)) {
-    out.hi = vHi;
-    out.lo = vLo;
-    return;
-  }
-  // The highest fixed bit in which z differs decides: 1 wanted, 0 there: fill up below; else carry into the unknown bits above.
-  const diffHi = (zHi ^ vHi) & ~mHi;
-  const diffLo = (zLo ^ vLo) & ~mLo;
-  let lowHi = 0;
-  let lowLo = 0;
-  if (diffHi !== 0) {
-    lowHi = -1 >>> Math.clz32(diffHi);
-    lowLo = -1;
-    if ((vHi & diffHi & ~(lowHi >>> 1)) !== 0) {
-      out.hi = (zHi & ~lowHi) | (vHi & lowHi);
-      out.lo = vLo;
-      return;
-    }
-  } else if (diffLo !== 0) {
-    lowLo = -1 >>> Math.clz32(diffLo);
-    if ((vLo & diffLo & ~(lowLo >>> 1)) !== 0) {
-      out.hi = zHi;
-      out.lo = (zLo & ~lowLo) | (vLo & lowLo);
-      return;
-    }
-  }
-  const baseLo = zLo | ~mLo | lowLo;
-  const sumLo = (baseLo + 1) | 0;
-  const sumHi = ((zHi | ~mHi | lowHi) + (sumLo === 0 ? 1 : 0)) | 0;
-  out.hi = (sumHi & mHi & ~lowHi) | vHi;
-  out.lo = (sumLo & mLo & ~lowLo) | vLo;
 }
 
 const SMALL_MIN = -64;

@@ -24,6 +24,7 @@ import {
 import { constReg, LINK_32, LINK_64, LINK_NONE, REG_UNKNOWN, type Reg, SCALAR_VALUE, scalarReg } from "../register.ts";
 import { SCALAR_U32, SCALAR_ZERO, Scalar } from "../scalar.ts";
 import * as math from "../scalar-math.ts";
+import * as shifts from "../scalar-shifts.ts";
 import { withIdForCopy, withoutId } from "./linked.ts";
 import { checkInvariants } from "./memory-access.ts";
 import { addToPointer } from "./pointer-math.ts";
@@ -84,7 +85,7 @@ function stepEndian(w: Walker, insn: Instruction): boolean {
   }
   if (!wide && !toBig && imm === 64) return true;
   const s = reg.scalar.copy();
-  if (wide || toBig) math.swapScalar(s, imm);
+  if (wide || toBig) shifts.swapScalar(s, imm);
   if (imm === 64) s.sync();
   else s.truncate(imm / 8);
   w.setReg(dst, checkInvariants(w, scalarReg(s), "alu"));
@@ -208,13 +209,13 @@ function scalarBinary(w: Walker, insn: Instruction, d: Reg, x: Reg, wide: boolea
       math.xorScalar(s, xs);
       break;
     case BPF_LSH:
-      (wide ? math.shlScalar : math.shlScalar32)(s, n);
+      (wide ? shifts.shlScalar : shifts.shlScalar32)(s, n);
       break;
     case BPF_RSH:
-      (wide ? math.shrScalar : math.shrScalar32)(s, n);
+      (wide ? shifts.shrScalar : shifts.shrScalar32)(s, n);
       break;
     case BPF_ARSH:
-      (wide ? math.sarScalar : math.sarScalar32)(s, n);
+      (wide ? shifts.sarScalar : shifts.sarScalar32)(s, n);
       break;
   }
   if (wide) s.sync();

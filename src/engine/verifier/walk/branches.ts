@@ -31,7 +31,8 @@ import {
   type Reg,
   SCALAR_VALUE,
 } from "../register.ts";
-import { type Scalar, slt, ult } from "../scalar.ts";
+import type { Scalar } from "../scalar.ts";
+import { slt, ult } from "../words.ts";
 
 /** Outcome of a comparison when it is known. */
 export type Decision = boolean | null;
