@@ -1,11 +1,13 @@
 import { parseArgs } from "node:util";
 import { compareUnit, type Judges, PROGRAMS_PER_UNIT } from "./compiler-agreement.ts";
-import { startKernelJudge } from "./kernel-judge.ts";
+import { judgeCorpus, type Peer, processedRatio, verdictText } from "./compiler-corpus.ts";
+import { type KernelJudge, startKernelJudge } from "./kernel-judge.ts";
 import { otherCompilers } from "./other-compilers.ts";
 
 /**
- * `npm run oracle -- compiler [--count N] [--seed S] [--no-kernel]`: random C programs from our compiler, `llc-22` and `clang-22`,
- * run in our VM and in the live kernel. Exit code 1 when any result differs.
+ * `npm run oracle -- compiler [--count N] [--seed S] [--no-kernel]`: the C corpus and random C programs from our compiler,
+ * `llc-22` and `clang-22`; the corpus loaded into the live kernel, the random programs run there and in our VM. `--count 0` is the
+ * corpus alone. Exit code 1 when any verdict or result differs.
  */
 export async function runCompilerOracle(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
@@ -17,7 +19,8 @@ export async function runCompilerOracle(args: readonly string[]): Promise<number
     },
   });
   const judges = await findJudges(values["no-kernel"]);
-  const differing = await compareRandom(Number(values.seed), Number(values.count), judges);
+  let differing = judges.kernel === null ? 0 : await compareCorpus(judges.kernel, judges);
+  if (Number(values.count) > 0) differing += await compareRandom(Number(values.seed), Number(values.count), judges);
   judges.kernel?.stop();
   return differing === 0 ? 0 : 1;
 }
@@ -31,6 +34,31 @@ async function findJudges(withoutKernel: boolean): Promise<Judges> {
   if (!("unavailable" in started)) return { ...tools, kernel: started };
   console.log(`the live kernel is not asked: ${started.unavailable}`);
   return { ...tools, kernel: null };
+}
+
+/** Prints verdicts that differ, and what our programs cost Linux's verifier beside the others'. */
+async function compareCorpus(kernel: KernelJudge, judges: Judges): Promise<number> {
+  const rows = await judgeCorpus(kernel, judges);
+  const accepted = rows.filter((row) => row.ours.failed === null).length;
+  console.log(`C corpus: ${rows.length} programs, of which Linux accepts ${accepted} from our objects`);
+  let differing = 0;
+  const peers: readonly Peer[] = ["llc", "clang"];
+  for (const peer of peers) {
+    const judged = rows.filter((row) => row[peer] !== null);
+    for (const row of judged) {
+      const theirs = row[peer] === null ? "" : verdictText(row[peer]);
+      if (verdictText(row.ours) === theirs) continue;
+      differing++;
+      console.log(`  ${row.program}: ours ${verdictText(row.ours)}, ${peer} ${theirs}`);
+    }
+    if (judged.length === 0) continue;
+    const { mean, most, programs } = processedRatio(rows, peer);
+    const worst = most === null ? "" : `, most ${most.ours.processed} to ${most[peer]?.processed} (${most.program})`;
+    console.log(
+      `  ours / ${peer}, processed by Linux's verifier: geometric mean ${mean.toFixed(3)} over ${programs} programs${worst}`,
+    );
+  }
+  return differing;
 }
 
 /** Number of differences. */

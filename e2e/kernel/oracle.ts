@@ -32,7 +32,7 @@ const { values, positionals } = parseArgs({
 if (positionals[0] !== "verifier") {
   console.error(
     "usage: npm run oracle -- verifier [--count N] [--seed S] [--log-level 0|1|2] [--show N] [--minimise] [--out DIR] [--run]\n" +
-      "       npm run oracle -- compiler [--count N] [--seed S] [--corpus | --no-corpus]",
+      "       npm run oracle -- compiler [--count N] [--seed S] [--no-kernel]",
   );
   process.exit(2);
 }
