@@ -168,6 +168,7 @@ function unsignedByConstant(s: Selector, operator: "udiv" | "urem", a: IrValue, 
     return log === 0 ? x : s.alui(BPF_RSH, 32, x, log);
   }
   const known = a.kind === "local" ? Math.min(s.bits.low[a.index] as number, bits) : bits;
+  if (divisor >> BigInt(known) !== 0n) return operator === "udiv" ? s.constant(0n, 32) : x;
   // The smallest shift for which factor / 2^shift is close enough to 1 / divisor for every x below 2^known.
   let extra = 0;
   let factor = 0n;
