@@ -67,7 +67,7 @@ async function compareRandom(first: number, count: number, judges: Judges): Prom
   const started = Date.now();
   let programs = 0;
   let verdicts = 0;
-  let tooLarge = 0;
+  let refused = 0;
   let differing = 0;
   for (let at = 0; at < count; at += PROGRAMS_PER_UNIT) {
     const seeds = Array.from({ length: Math.min(PROGRAMS_PER_UNIT, count - at) }, (_, i) => first + at + i);
@@ -75,7 +75,7 @@ async function compareRandom(first: number, count: number, judges: Judges): Prom
       const unit = await compareUnit(at / PROGRAMS_PER_UNIT, seeds, judges);
       programs += unit.programs;
       verdicts += unit.verdicts;
-      tooLarge += unit.tooLarge;
+      refused += unit.refused;
       differing += unit.differing.length;
       for (const line of unit.differing) console.log(line);
       for (const [side, n] of unit.compared) compared.set(side, (compared.get(side) ?? 0) + n);
@@ -88,7 +88,7 @@ async function compareRandom(first: number, count: number, judges: Judges): Prom
   const seconds = (Date.now() - started) / 1000;
   console.log(
     `${programs} random C programs, seeds ${first}..${first + count - 1}, in ${seconds.toFixed(0)} s: ${differing} differences; ` +
-      `${verdicts} programs judged by the live kernel, ${tooLarge} units beyond the stack at -O0`,
+      `${verdicts} programs judged by the live kernel, ${refused} units refused with an error below -O2`,
   );
   for (const [side, n] of compared) console.log(`  ${side}: ${n} results compared`);
   return differing;
