@@ -1,5 +1,5 @@
 import { execFileSync, fork, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
@@ -20,6 +20,7 @@ import type { LiveOutcome, LiveRun, LiveStep } from "./demo-run-child.ts";
  */
 const PROGRAMS = path.join(import.meta.dirname, "../../src/demos/programs");
 const RECORD = path.join(import.meta.dirname, "cases/demo-outcomes.json");
+const BPF_FS = "/sys/fs/bpf";
 const demos = demosFrom((file) => readFileSync(path.join(PROGRAMS, file), "utf8")).filter(
   (demo) => !demo.refused && !demo.program.includes("bpf_timer_rfc.h"),
 );
@@ -31,7 +32,15 @@ if (unavailable !== null)
 function whyNot(): string | null {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return "bpf(2) needs root on Linux";
   if (spawnSync("bpftool", ["version"]).status !== 0) return "there is no bpftool";
-  return existsSync("/sys/fs/bpf") ? null : "there is no BPF file system";
+  return bpfFileSystem() ? null : "there is no BPF file system";
+}
+
+/** A BPF file system at /sys/fs/bpf, mounted when it is not yet, as bpftool does before it pins. */
+function bpfFileSystem(): boolean {
+  // BPF_FS_MAGIC
+  const mounted = () => existsSync(BPF_FS) && statfsSync(BPF_FS).type === 0xcafe4a11;
+  if (!mounted()) spawnSync("mount", ["-t", "bpf", "bpf", BPF_FS]);
+  return mounted();
 }
 
 interface Prepared {
@@ -103,7 +112,7 @@ async function prepare(demo: (typeof demos)[number]): Promise<Prepared> {
 /** Loads the object by bpftool, runs the steps in a child process, and takes everything away again. */
 async function runLive({ object, built, steps }: Prepared, file: string): Promise<LiveOutcome> {
   const folder = mkdtempSync(path.join(os.tmpdir(), "playground-demo-"));
-  const pins = `/sys/fs/bpf/playground-${process.pid}-${file.replace(/\W/g, "")}`;
+  const pins = `${BPF_FS}/playground-${process.pid}-${file.replace(/\W/g, "")}`;
   try {
     const objectFile = path.join(folder, file.replace(/\.c$/, ".o"));
     writeFileSync(objectFile, object);
