@@ -4,6 +4,7 @@ import { utf8Bytes } from "../base/utf8.ts";
 import { StringTable } from "../btf/strings.ts";
 import type { BtfId } from "../btf/types.ts";
 import { assembleBtf, encodeTypes } from "../btf/write.ts";
+import { type ExtFunctionRecord, type ExtLineRecord, type ExtSection, writeBtfExt } from "../btf/write-ext.ts";
 import type { ElfRelocation } from "../elf/types.ts";
 import {
   R_BPF_64_32,
@@ -20,7 +21,6 @@ import { writeElf } from "../elf/write.ts";
 import type { Instruction } from "../isa/instruction.ts";
 import { encodeInstructions, INSTRUCTION_BYTES } from "../isa/instruction.ts";
 import { BPF_PSEUDO_CALL } from "../isa/opcodes.ts";
-import { type BtfExtFunction, type BtfExtLine, writeBtfExt } from "./btf-ext.ts";
 import type { SourceMap } from "./map-declaration.ts";
 import type { AssemblySource, SourceFunction, SourceInsn } from "./source.ts";
 import type { Reference } from "./statement.ts";
@@ -99,7 +99,7 @@ class Emitter {
     });
     const ext = this.#debugInfo(types.functionTypes);
     const encoded = encodeTypes({ types: this.#types.types }, this.#strings);
-    const extBytes = writeBtfExt(ext.functions, ext.lines, this.#strings);
+    const extBytes = writeBtfExt(ext, this.#strings);
     this.#section(".BTF", SHT_PROGBITS, 0, 4, assembleBtf(encoded, this.#strings));
     this.#section(".BTF.ext", SHT_PROGBITS, 0, 4, extBytes);
     const sections: SectionPart[] = this.#sections.map((s) => ({ ...s, entrySize: 0 }));
@@ -456,25 +456,20 @@ class Emitter {
     };
   }
 
-  #debugInfo(functionTypes: ReadonlyMap<SourceFunction, BtfId>): { functions: BtfExtFunction[]; lines: BtfExtLine[] } {
-    const functions: BtfExtFunction[] = [];
-    const lines: BtfExtLine[] = [];
+  #debugInfo(functionTypes: ReadonlyMap<SourceFunction, BtfId>): ExtSection[] {
+    const sections = new Map<string, { functions: ExtFunctionRecord[]; lines: ExtLineRecord[] }>();
     for (const fn of this.#source.functions) {
+      const records = sections.get(fn.section) ?? { functions: [], lines: [] };
+      sections.set(fn.section, records);
       let slot = this.#starts.get(fn) ?? 0;
-      functions.push({ section: fn.section, insn: slot, type: functionTypes.get(fn) ?? 0 });
+      records.functions.push({ offset: slot * INSTRUCTION_BYTES, type: functionTypes.get(fn) ?? 0 });
       for (const { statement, line, column } of fn.body) {
-        lines.push({
-          section: fn.section,
-          insn: slot,
-          file: this.#file,
-          line,
-          column,
-          text: (this.#lines[line - 1] ?? "").trimEnd(),
-        });
+        const text = (this.#lines[line - 1] ?? "").trimEnd();
+        records.lines.push({ offset: slot * INSTRUCTION_BYTES, file: this.#file, text, line, column });
         slot += statement.slots.length;
       }
     }
-    return { functions, lines };
+    return [...sections].map(([name, records]) => ({ name, ...records }));
   }
 }
 

@@ -1,5 +1,6 @@
 import { StringTable } from "../btf/strings.ts";
 import { assembleBtf, encodeTypes } from "../btf/write.ts";
+import { type ExtSection, writeBtfExt } from "../btf/write-ext.ts";
 import type { ElfRelocation } from "../elf/types.ts";
 import {
   R_BPF_64_32,
@@ -15,7 +16,6 @@ import {
 } from "../elf/types.ts";
 import { type SectionPart, type SymbolPart, writeElf } from "../elf/write.ts";
 import { encodeInstructions, INSTRUCTION_BYTES, type Instruction } from "../isa/instruction.ts";
-import { type ExtSection, writeBtfExt } from "./btf-ext-writer.ts";
 import type { CompiledFunction, CompiledGlobal, CompiledModule } from "./compiled-module.ts";
 import { makeDebugBtf } from "./debug-btf.ts";
 import { isBss } from "./globals.ts";

@@ -1,7 +1,7 @@
 import { ByteWriter } from "../base/byte-writer.ts";
-import { BTF_MAGIC } from "../btf/kinds.ts";
-import type { StringTable } from "../btf/strings.ts";
-import type { BtfId } from "../btf/types.ts";
+import { BTF_MAGIC } from "./kinds.ts";
+import type { StringTable } from "./strings.ts";
+import type { BtfId } from "./types.ts";
 
 export interface ExtFunctionRecord {
   /** bytes from the start of the section */
