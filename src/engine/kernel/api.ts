@@ -38,7 +38,6 @@ export type {
 } from "./state.ts";
 export type { Breakpoint, StopPoints, StopReport, Watch } from "./stop-points.ts";
 export {
-  entryCount,
   type MapEntry,
   mapEntries,
   type QueueBase,

@@ -86,27 +86,6 @@ export function mapEntries(kernel: Kernel, mapId: number, limit: number): MapEnt
   return entries;
 }
 
-/** Number of entries that a map holds. */
-export function entryCount(kernel: Kernel, mapId: number): number {
-  const map = kernel.map(mapId);
-  const { storage } = map;
-  if (map.freed) return 0;
-  switch (storage.kind) {
-    case "array":
-      return map.maxEntries;
-    case "hash":
-      return storage.count;
-    case "slots":
-      return storage.slots.size;
-    case "list":
-      return storage.values.length;
-    case "ringbuf":
-      return storage.ring.records.filter((record) => record.state === "ready").length;
-    case "timers":
-      return storage.timers.size;
-  }
-}
-
 export type QueueBase = "monotonic" | "boottime" | "wheel";
 
 export interface QueuedTimer {

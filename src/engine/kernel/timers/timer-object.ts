@@ -11,7 +11,7 @@ import { dequeueHrtimer, enqueueHrtimer } from "./hrtimer-queue.ts";
 import { dequeueWheel, enqueueWheel, forwardWheel } from "./wheel.ts";
 
 /** Bytes of a control block (Linux 6.18: 144). */
-const CONTROL_BYTES = 144;
+export const CONTROL_BYTES = 144;
 
 /**
  * The timer that a `struct bpf_timer` points to; null when it is zero. A pointer that leads to no timer (a program that no verifier
@@ -78,6 +78,20 @@ export function initTimer(
     memory.free(control, state.now);
     return { retval: refused, timer: null };
   }
+  const timer = addTimer(kernel, { map, key, label, control, field, valueAt, dialect, clock });
+  memory.writeU64(field, guestAddress(control));
+  return { retval: 0, timer };
+}
+
+/** A new timer, idle and without a callback, under its control block. */
+export function addTimer(
+  kernel: Kernel,
+  about: Pick<Timer, "key" | "label" | "control" | "field" | "valueAt" | "dialect" | "clock"> & {
+    readonly map: BpfMap | null;
+  },
+): Timer {
+  const { state } = kernel;
+  const { map, key, label, control, field, valueAt, dialect, clock } = about;
   const index = state.freeTimerIndexes.pop() ?? state.timerControls.length;
   state.timerControls[index] = control;
   const timer: Timer = {
@@ -104,8 +118,7 @@ export function initTimer(
     cancelling: 0,
   };
   state.timers.set(control, timer);
-  memory.writeU64(field, guestAddress(control));
-  return { retval: 0, timer };
+  return timer;
 }
 
 /** -EPERM while the map has no user reference, for policies that ask for one. */
