@@ -30,8 +30,9 @@ const COMPILER_LAYERS = ["ir", "codegen", "assembler"];
 const MAY_IMPORT: Record<string, readonly string[]> = {
   toolchain: ["engine/base", "engine/ir", "engine/assembler", "engine/codegen"],
   protocol: ["engine"],
-  worker: ["engine", "toolchain", "protocol"],
-  cli: ["engine", "toolchain", "protocol", "demos"],
+  host: ["engine"],
+  worker: ["engine", "toolchain", "protocol", "host"],
+  cli: ["engine", "toolchain", "protocol", "host", "demos"],
   client: ["protocol"],
   share: ["protocol"],
   demos: ["protocol"],

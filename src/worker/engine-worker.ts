@@ -1,6 +1,6 @@
+import { webAssemblyHost } from "../host/wasm-host.ts";
 import type { FromEngine, ToEngine } from "../protocol/engine.ts";
 import { EngineHost } from "./engine/engine-host.ts";
-import { browserWasmHost } from "./engine/wasm-host.ts";
 
 /** The thread that keeps time: the engine, paced. */
 interface Scope {
@@ -13,6 +13,6 @@ const host = new EngineHost({
   post: (message) => scope.postMessage(message),
   now: () => performance.now(),
   later: (ms, callback) => setTimeout(callback, ms),
-  wasm: browserWasmHost,
+  wasm: webAssemblyHost,
 });
 scope.onmessage = (event) => host.receive(event.data);

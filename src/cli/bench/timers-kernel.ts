@@ -4,7 +4,7 @@ import { assembleLines } from "../../engine/assembler/assemble-lines.ts";
 import type { Btf } from "../../engine/btf/types.ts";
 import { Kernel } from "../../engine/kernel/api.ts";
 import type { VerifiedProgram, VerifierProgram } from "../../engine/verifier/types.ts";
-import { nodeWasmHost } from "../wasm-host.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 
 /** What the same helpers take on Linux 6.18 on the machine of the facts, ns (without the two clock reads around them). */
 const LINUX_NS = { start: 360, cancel: 300 } as const;
@@ -66,7 +66,7 @@ function perIteration(body: readonly string[], events: boolean): number {
     told++;
   };
   const settings = { policy: "uref", cpus: 1, hz: 250, seed: 1, insnCost: 0, watch: events } as const;
-  const kernel = new Kernel(settings, sink, nodeWasmHost);
+  const kernel = new Kernel(settings, sink, webAssemblyHost);
   const process = kernel.openProcess("bench");
   const spec = {
     name: "m",

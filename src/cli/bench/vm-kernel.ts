@@ -3,7 +3,7 @@ import type { Instruction } from "../../engine/isa/instruction.ts";
 import { BPF_PSEUDO_MAP_FD, LD_IMM64 } from "../../engine/isa/opcodes.ts";
 import { Kernel } from "../../engine/kernel/kernel.ts";
 import { verify } from "../../engine/verifier/verify.ts";
-import { nodeWasmHost } from "../wasm-host.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 import type { BenchProgram } from "./vm-programs.ts";
 
 /** A program loaded into our kernel. */
@@ -17,7 +17,7 @@ export function loadIntoKernel(bench: BenchProgram, compiled: boolean, told: boo
   const kernel = new Kernel(
     { policy: "uref", cpus: 1, hz: 250, seed: 1, insnCost: 0, watch: told },
     () => {},
-    compiled ? nodeWasmHost : null,
+    compiled ? webAssemblyHost : null,
   );
   const process = kernel.openProcess("bench");
   const expectFd = (what: string, result: { readonly retval: number; readonly errno: unknown }): number => {

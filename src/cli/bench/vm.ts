@@ -9,7 +9,7 @@ import type { JitInstance } from "../../engine/vm/jit/instance.ts";
 import { guestAddress } from "../../engine/vm/memory.ts";
 import { STANDALONE_STRIDE, StandaloneVm } from "../../engine/vm/standalone.ts";
 import { randomProgram } from "../../engine/vm/testing/random-program.ts";
-import { nodeWasmHost } from "../wasm-host.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 import { type Linux, openLinux } from "./linux.ts";
 import { loadIntoKernel } from "./vm-kernel.ts";
 import { aluPrograms, type BenchProgram, mapPrograms, mixedPrograms } from "./vm-programs.ts";
@@ -27,7 +27,7 @@ interface Ready {
 }
 
 function prepare(bench: BenchProgram): Ready {
-  const linear = nodeWasmHost.makeMemory(2 << 20);
+  const linear = webAssemblyHost.makeMemory(2 << 20);
   if (linear === null) throw new Error("no room for a WebAssembly memory");
   const vm = new StandaloneVm(linear);
   vm.fuel = Number.MAX_SAFE_INTEGER;
@@ -54,7 +54,7 @@ function prepare(bench: BenchProgram): Ready {
         arrayAt: () => null,
         hashAt: () => null,
       }),
-      nodeWasmHost,
+      webAssemblyHost,
     );
   if (bench.fill !== null) {
     const fill = vm.interpret(executable(bench.fill), 0n, 0n);
@@ -176,7 +176,7 @@ function compileTime(size: number): { ours: number; all: number } {
     codeBase: 0n,
     resolve: (_slot, first) => (first.opcode === LD_IMM64 && first.src === 2 ? guestAddress(0x10000) : null),
   });
-  const linear = nodeWasmHost.makeMemory(2 << 20);
+  const linear = webAssemblyHost.makeMemory(2 << 20);
   if (linear === null) throw new Error("no room for a WebAssembly memory");
   const vm = new StandaloneVm(linear);
   const compile = () =>
@@ -189,7 +189,7 @@ function compileTime(size: number): { ours: number; all: number } {
       hashAt: () => null,
     });
   const ours = timeOf(0.5, compile) / 1e6;
-  const all = timeOf(0.5, () => vm.instantiate(program, compile(), nodeWasmHost)) / 1e6;
+  const all = timeOf(0.5, () => vm.instantiate(program, compile(), webAssemblyHost)) / 1e6;
   return { ours: (ours * 1000) / insns.length, all: (all * 1000) / insns.length };
 }
 

@@ -6,8 +6,8 @@ import { fdOf, NO_NAMES } from "../../engine/session/names.ts";
 import { type BuiltObject, buildObject, startRun } from "../../engine/session/session.ts";
 import { DEFAULT_SETTINGS } from "../../engine/session/types.ts";
 import { SnapshotTaker } from "../../engine/snapshot/take-snapshot.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 import { buildObject as compileFile } from "../build-file.ts";
-import { nodeWasmHost } from "../wasm-host.ts";
 
 const SOURCE = fileURLToPath(new URL("./fixtures/busy.bpf.c", import.meta.url));
 /** Virtual time of a run, ns. */
@@ -21,7 +21,7 @@ const FRAME_MS = 16;
 function bare(built: BuiltObject): number {
   const { settings, collection, judged } = built;
   const { policy, cpus, hz, seed, insnCost } = settings;
-  const wasm = settings.engine === "jit" ? nodeWasmHost : null;
+  const wasm = settings.engine === "jit" ? webAssemblyHost : null;
   const kernel = new Kernel({ policy, cpus, hz, seed, insnCost, watch: false }, () => {}, wasm);
   const process = kernel.openProcess("main");
   const { names } = createMaps(kernel, process, collection, NO_NAMES);
@@ -40,7 +40,7 @@ interface Watched {
 
 /** The same as the page runs it: every event told and kept, checkpoints to come back to, and a snapshot for each picture. */
 function watched(built: BuiltObject): Watched {
-  const { run } = startRun(built, `prog run arm data=${"00".repeat(FRAME.length)}\n`, nodeWasmHost);
+  const { run } = startRun(built, `prog run arm data=${"00".repeat(FRAME.length)}\n`, webAssemblyHost);
   const taker = new SnapshotTaker();
   let snapshots = 0;
   const from = performance.now();

@@ -8,7 +8,7 @@ import { type Executable, makeExecutable } from "../../engine/vm/executable.ts";
 import { compileProgram } from "../../engine/vm/jit/compile.ts";
 import { guestAddress } from "../../engine/vm/memory.ts";
 import { STANDALONE_STRIDE, StandaloneVm } from "../../engine/vm/standalone.ts";
-import { nodeWasmHost } from "../wasm-host.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 
 const USAGE = "usage: conformance-plugin [MEMORY] [--interpreter|--jit] [--elf] < PROGRAM";
 const CODE_BASE = 0xffff_ffff_c000_0000n;
@@ -109,7 +109,7 @@ export function answerPlugin(args: readonly string[], input: string): PluginAnsw
   const wide = insns.findIndex((i) => i.opcode === LD_IMM64 && i.src !== 0 && i.src !== BPF_PSEUDO_FUNC);
   if (wide >= 0) return refuse(`slot ${wide}: maps and kernel variables need a kernel; there is none here`);
 
-  const linear = engine === "jit" ? nodeWasmHost.makeMemory(2 << 20) : null;
+  const linear = engine === "jit" ? webAssemblyHost.makeMemory(2 << 20) : null;
   if (engine === "jit" && linear === null) return refuse("no room for a WebAssembly memory");
   const vm = new StandaloneVm(linear);
   const at = memory.length === 0 ? 0 : vm.place(memory, "memory");
@@ -133,7 +133,7 @@ function instanceOf(vm: StandaloneVm, program: Executable) {
     arrayAt: () => null,
     hashAt: () => null,
   });
-  return vm.instantiate(program, compiled, nodeWasmHost);
+  return vm.instantiate(program, compiled, webAssemblyHost);
 }
 
 /** `conformance-plugin [MEMORY] [--interpreter|--jit] [--elf]`: the convention by which suites drive BPF runtimes. */

@@ -8,10 +8,10 @@ import { DEFAULT_SETTINGS, type SessionSettings } from "../../engine/session/typ
 import { takeSnapshot } from "../../engine/snapshot/take-snapshot.ts";
 import type { MapSnapshot, Snapshot } from "../../engine/snapshot/types.ts";
 import { valueJson } from "../../engine/snapshot/value-json.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 import { buildObject } from "../build-file.ts";
 import { ANY, type Options, readOptions, WHOLE } from "../options.ts";
 import { printFailure, printJson, printVerdicts } from "../report.ts";
-import { nodeWasmHost } from "../wasm-host.ts";
 
 const SPEC = {
   flags: ["--json", "--unverified"],
@@ -59,7 +59,7 @@ export async function run(args: readonly string[]): Promise<number> {
     return printFailure(file, json, stage, message, report.diagnostics);
   }
   if (!report.runnable) return printVerdicts(file, json, report) || 1;
-  const started = startRun(built, script.text, nodeWasmHost);
+  const started = startRun(built, script.text, webAssemblyHost);
   if (started.diagnostics.length > 0) {
     const shown = started.diagnostics.map((d) =>
       formatDiagnostic(d.span === undefined ? d : { ...d, span: { ...d.span, file: script.name } }),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { nodeWasmHost } from "../../cli/wasm-host.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 import type { PolicyName } from "../abi/types.ts";
 import { type MapText, u64, World } from "./testing/world.ts";
 
@@ -114,7 +114,7 @@ const PROGRAM = [
 const TARGET = ["main target:", "r6 = r1", "r1 = *(u64 *)(r6 +0)", "r0 = r1", "r0 += 5", "exit"];
 
 function play(compiled: boolean, watch: boolean, policy: PolicyName = "uref"): World {
-  const world = new World({ watch, policy }, "linux", compiled ? nodeWasmHost : null);
+  const world = new World({ watch, policy }, "linux", compiled ? webAssemblyHost : null);
   world.trusted = true;
   for (const map of MAPS) expect(world.createMap(map).errno).toBe(null);
   world.load(PROGRAM);
@@ -158,7 +158,7 @@ describe("compiled programs", () => {
 
 /** Runs one program once, on either engine. */
 function once(compiled: boolean, lines: readonly string[], policy: PolicyName = "uref"): World {
-  const world = new World({ watch: true, policy }, "linux", compiled ? nodeWasmHost : null);
+  const world = new World({ watch: true, policy }, "linux", compiled ? webAssemblyHost : null);
   world.trusted = true;
   for (const map of MAPS) world.createMap(map);
   world.load(lines);
@@ -245,7 +245,7 @@ describe("compiled programs, event by event", () => {
       "exit",
     ];
     const run = (compiled: boolean): unknown => {
-      const world = new World({ watch: true }, "linux", compiled ? nodeWasmHost : null);
+      const world = new World({ watch: true }, "linux", compiled ? webAssemblyHost : null);
       world.trusted = true;
       world.load(lines, "sched_cls");
       const result = world.run("prog", null, 0, new Uint8Array(64).fill(8));

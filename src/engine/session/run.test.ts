@@ -1,7 +1,7 @@
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { buildObject as compileFile } from "../../cli/build-file.ts";
-import { nodeWasmHost } from "../../cli/wasm-host.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 import { takeSnapshot } from "../snapshot/take-snapshot.ts";
 import type { Run } from "./run.ts";
 import { type BuiltObject, buildObject, inspectProgram, startRun } from "./session.ts";
@@ -33,7 +33,7 @@ async function build(name: string, settings: Partial<SessionSettings> = {}): Pro
 }
 
 async function start(name: string, script: string, settings: Partial<SessionSettings> = {}): Promise<Run> {
-  const { run, diagnostics } = startRun(await build(name, settings), script, nodeWasmHost);
+  const { run, diagnostics } = startRun(await build(name, settings), script, webAssemblyHost);
   expect(diagnostics).toEqual([]);
   return run;
 }

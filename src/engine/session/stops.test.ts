@@ -1,7 +1,7 @@
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildObject as compileFile } from "../../cli/build-file.ts";
-import { nodeWasmHost } from "../../cli/wasm-host.ts";
+import { webAssemblyHost } from "../../host/wasm-host.ts";
 import type { StopPoints, StopReport } from "../kernel/api.ts";
 import { getRegister } from "../vm/frame.ts";
 import type { Run } from "./run.ts";
@@ -31,7 +31,7 @@ function start(settings: Partial<SessionSettings> = {}): Run {
     diagnostics: [],
   });
   if (built === null) throw new Error("the demo does not build");
-  return startRun(built, SCRIPT, nodeWasmHost).run;
+  return startRun(built, SCRIPT, webAssemblyHost).run;
 }
 
 /** Runs to the end of the script; the stops on the way. */

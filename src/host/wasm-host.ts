@@ -1,11 +1,11 @@
-import type { WasmExports, WasmHost } from "../../engine/vm/wasm-host.ts";
+import type { WasmExports, WasmHost } from "../engine/vm/wasm-host.ts";
 
 const PAGE_BYTES = 65536;
 /** 4 GiB: what a 32-bit memory can have. */
 const MAX_PAGES = 65536;
 
-/** The browser's WebAssembly, for the engine. */
-export const browserWasmHost: WasmHost = {
+/** The host's own WebAssembly, for the engine: the same in a browser's worker and in Node. */
+export const webAssemblyHost: WasmHost = {
   makeMemory(bytes) {
     let memory: WebAssembly.Memory;
     try {
