@@ -20,7 +20,8 @@ export interface Agreement {
   readonly errno: boolean;
   readonly errorLine: boolean;
   readonly processed: boolean;
-  readonly log: boolean;
+  /** Null when the logs were too long to be compared. */
+  readonly log: boolean | null;
   /** The kernel's message, with numbers blanked: one kind of rejection. */
   readonly message: string;
   /** First differing line of the logs, or what failed. */
@@ -86,6 +87,7 @@ export function ourVerdict(
   program: GeneratedProgram,
   insns: readonly Instruction[],
   logLevel: number,
+  cancelled?: (insns: number) => boolean,
 ): VerifyResult | Error {
   const load: VerifierProgram = {
     name: "generated",
@@ -102,7 +104,7 @@ export function ourVerdict(
   };
   const until = Date.now() + TIME_MS;
   try {
-    return verify(load, ENVIRONMENT, { logLevel, trace: false, cancelled: () => Date.now() > until });
+    return verify(load, ENVIRONMENT, { logLevel, trace: false, cancelled: cancelled ?? (() => Date.now() > until) });
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }
@@ -110,27 +112,54 @@ export function ourVerdict(
 
 /** ENOSPC: the log did not fit. */
 const LOG_TOO_LONG = 28;
+/** Processed instructions beyond which a level-2 log is not asked for: the kernel writes the longest for minutes. */
+const LOGGED_INSNS = 20_000;
+/** BPF_LOG_STATS: the message of a rejection and the statistics. */
+const STATISTICS = 4;
 
-/** Both verdicts; where the kernel's log does not fit, with the statistics alone, so that only the logs stay uncompared. */
+/** Both verdicts with their logs, as far as `logLevel`; where a log would be very long, with the statistics alone. */
+export async function judgedBoth(
+  judge: KernelJudge,
+  program: GeneratedProgram,
+  insns: readonly Instruction[],
+  logLevel: number,
+): Promise<{ readonly ours: VerifyResult | Error; readonly theirs: KernelVerdict; readonly logLevel: number }> {
+  let ours = ourVerdict(program, insns, logLevel, (processed) => processed > LOGGED_INSNS);
+  if (ours instanceof Error || ours.verdict !== "cancelled") {
+    const theirs = await judge.judge(kernelLoad(program, insns, logLevel));
+    if (theirs.failed !== "prog" || theirs.errno !== LOG_TOO_LONG) return { ours, theirs, logLevel };
+  }
+  ours = ourVerdict(program, insns, STATISTICS);
+  return { ours, theirs: await judge.judge(kernelLoad(program, insns, STATISTICS)), logLevel: STATISTICS };
+}
+
+/** Both verdicts; where the log would be very long, only the logs stay uncompared. */
 export async function judgeBoth(
   judge: KernelJudge,
   program: GeneratedProgram,
   insns: readonly Instruction[],
   logLevel: number,
 ): Promise<Agreement> {
-  let level = logLevel;
-  let theirs = await judge.judge(kernelLoad(program, insns, level));
-  if (theirs.failed === "prog" && theirs.errno === LOG_TOO_LONG) {
-    level = 4;
-    theirs = await judge.judge(kernelLoad(program, insns, level));
-  }
-  return compareVerdicts(ourVerdict(program, insns, level), theirs);
+  const both = await judgedBoth(judge, program, insns, logLevel);
+  return compareVerdicts(both.ours, both.theirs, both.logLevel === 2);
 }
 
-const processedOf = (log: string): number => Number(/processed (\d+) insns/.exec(log)?.[1] ?? -1);
+export type Disagreement = "verdict" | "errno" | "error-line" | "processed" | "log";
+
+/** The gravest difference; null when there is none, or when we say that the program is not modelled. */
+export function disagreementOf(a: Agreement): Disagreement | null {
+  if (a.ours === "unsupported") return null;
+  if (a.ours !== a.theirs) return "verdict";
+  if (!a.errno) return "errno";
+  if (a.theirs === "reject" && !a.errorLine) return "error-line";
+  if (!a.processed) return "processed";
+  return a.log === false ? "log" : null;
+}
+
+export const processedOf = (log: string): number => Number(/processed (\d+) insns/.exec(log)?.[1] ?? -1);
 
 /** Lines of a kernel's log in the normalised form. */
-function lines(log: string): string[] {
+export function comparableLines(log: string): string[] {
   const out = log
     .split("\n")
     .map((l) => normaliseLogLine(l.replace(/(\(18\) r\d+ = )0xffff[0-9a-f]{12}\b/, "$10xADDR")));
@@ -147,7 +176,7 @@ export function messageKind(line: string): string {
     .replace(/(type=)\S+( expected=).*/, "$1T$2T");
 }
 
-export function compareVerdicts(ours: VerifyResult | Error, theirs: KernelVerdict): Agreement {
+export function compareVerdicts(ours: VerifyResult | Error, theirs: KernelVerdict, logs: boolean): Agreement {
   const accepted = theirs.failed === null;
   const theirLine = accepted ? "" : errorLineOf(theirs.log);
   const base = { theirs: accepted ? "accept" : "reject", message: messageKind(theirLine) } as const;
@@ -158,7 +187,7 @@ export function compareVerdicts(ours: VerifyResult | Error, theirs: KernelVerdic
       errno: false,
       errorLine: false,
       processed: false,
-      log: false,
+      log: null,
       detail: ours.stack ?? ours.message,
     };
   }
@@ -169,13 +198,13 @@ export function compareVerdicts(ours: VerifyResult | Error, theirs: KernelVerdic
       errno: false,
       errorLine: false,
       processed: false,
-      log: false,
+      log: null,
       detail: "too slow",
     };
   const errno = ours.verdict === "reject" ? ours.rejection.errno : "0";
   const theirErrno = accepted ? "0" : (errnoName(theirs.errno) ?? String(theirs.errno));
-  const a = lines(ours.log);
-  const b = lines(theirs.log);
+  const a = comparableLines(ours.log);
+  const b = comparableLines(theirs.log);
   const at = b.findIndex((l, i) => l !== a[i]);
   const sameLog = at < 0 && a.length === b.length;
   const line = at < 0 ? b.length : at;
@@ -186,7 +215,7 @@ export function compareVerdicts(ours: VerifyResult | Error, theirs: KernelVerdic
     errno: errno === theirErrno,
     errorLine: ourLine === theirLine,
     processed: ours.stats.insnsProcessed === processedOf(theirs.log),
-    log: sameLog,
+    log: logs ? sameLog : null,
     detail:
       ours.verdict === "unsupported"
         ? `not modelled here: ${ours.message}`

@@ -196,6 +196,7 @@ const HEADLINES: readonly (readonly [string, string])[] = [
     "R2 type=ctx expected=fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_",
     "This argument has the wrong kind",
   ],
+  ["addr_space_cast insn can only be used in a program that has an associated arena", "There is no arena to cast to"],
   ["R6 !read_ok", "This value was never set, or is gone"],
   ["R0 !read_ok", "Nothing is returned"],
   ["invalid func unknown#212", "There is no such helper"],

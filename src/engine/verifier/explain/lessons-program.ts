@@ -116,6 +116,12 @@ export const PROGRAM_LESSONS: readonly Lesson[] = [
     why: () => "Its encoding is not one that Linux 6.18 knows.",
     fix: () => "Compile for a CPU version that the kernel has (`-mcpu=v3` or `v4`).",
   },
+  lesson(
+    /^addr_space_cast insn can only .*$/,
+    "There is no arena to cast to",
+    "This move turns a pointer of the program into one of an arena, or back, and the program has no arena map.",
+    null,
+  ),
   lesson(/^R(\d+) is invalid$/, "There is no such register", "BPF has r0 to r10.", null),
   lesson(
     /^(?:call to invalid destination|jump into the middle of ldimm64 insn \d+)$/,

@@ -32,6 +32,9 @@ import type { Walker } from "./walker.ts";
 
 const REG_U32 = scalarReg(SCALAR_U32);
 
+/** `off` of a 64-bit move between address spaces (BPF_ADDR_SPACE_CAST). */
+const ADDRESS_SPACE_CAST = 1;
+
 const reserved = (w: Walker, what: string): false =>
   w.reject("EINVAL", `${what} uses reserved fields`, "reserved-fields");
 
@@ -101,7 +104,7 @@ function stepMove(w: Walker, insn: Instruction): boolean {
     w.setReg(dst, wide || imm >= 0 ? constReg(imm) : scalarReg(Scalar.constant(0, imm)));
     return true;
   }
-  if (wide && off === 1 && imm !== 0) return w.unsupported("arena address casts");
+  if (wide && off === ADDRESS_SPACE_CAST) return castWithoutArena(w, imm);
   if ((off !== 0 && off !== 8 && off !== 16 && !(wide && off === 32)) || imm !== 0) return reserved(w, "BPF_MOV");
   if (!w.checkReadable(src) || !w.checkWritable(dst)) return false;
   const source = w.reg(src);
@@ -134,6 +137,15 @@ function stepMove(w: Walker, insn: Instruction): boolean {
       .zeroExtend32();
   w.setReg(dst, checkInvariants(w, value === result.scalar ? result : result.withScalar(value), "alu"));
   return true;
+}
+
+/** An address space cast in a program without arena; one that has an arena map is not modelled, and did not come here. */
+function castWithoutArena(w: Walker, imm: number): boolean {
+  const problem =
+    imm === 1 || imm === 0x1_0000
+      ? "be used in a program that has an associated arena"
+      : "convert between address space 1 and 0";
+  return w.reject("EINVAL", `addr_space_cast insn can only ${problem}`, "address-space-cast");
 }
 
 function stepBinary(w: Walker, insn: Instruction): boolean {

@@ -126,8 +126,10 @@ function isSane(w: Walker, reg: Reg, pointer: Reg, isScalar: boolean): boolean {
     if (value >= MAX_VARIABLE_OFFSET || value <= -MAX_VARIABLE_OFFSET)
       return refuse(w, `math between ${typeName(pointer)} pointer and ${BigInt.asIntN(64, s.bigValue)} is not allowed`);
   }
-  if (!isScalar && (reg.off >= MAX_VARIABLE_OFFSET || reg.off <= -MAX_VARIABLE_OFFSET))
-    return refuse(w, `${typeName(pointer)} pointer offset ${reg.off} is not allowed`);
+  // A scalar's distance from its group counts like an offset (seen on 6.18.44).
+  const off = isScalar ? reg.delta : reg.off;
+  if (off >= MAX_VARIABLE_OFFSET || off <= -MAX_VARIABLE_OFFSET)
+    return refuse(w, `${typeName(pointer)} pointer offset ${off} is not allowed`);
   if (s.sminIsLowest)
     return refuse(w, `math between ${typeName(pointer)} pointer and register with unbounded min value is not allowed`);
   const smin = s.smin;
