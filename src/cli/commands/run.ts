@@ -200,7 +200,12 @@ function printText(run: Run, snapshot: Snapshot): void {
   }
   for (const timer of snapshot.timers) {
     const due = timer.expires === null ? "" : ` at ${timer.expires / 1e6} ms`;
-    out.push(`timer ${timer.label}: ${timer.state}${due}, fired ${timer.fired}`);
+    const states: { readonly [state: string]: string } = { armed: "queued", firing: "running" };
+    out.push(
+      timer.kind === "timer"
+        ? `timer ${timer.label}: ${timer.state}${due}, fired ${timer.fired}`
+        : `work queue ${timer.label}: ${states[timer.state] ?? timer.state}${due}, ran ${timer.fired}`,
+    );
   }
   for (const line of run.kernel.state.trace) out.push(`trace: ${line}`);
   if (snapshot.oops) out.push(`oops on CPU ${snapshot.oops.cpu}: ${snapshot.oops.message}`);

@@ -17,7 +17,7 @@
 
 export { auditKernel } from "./audit.ts";
 export type { Syscall, SyscallName } from "./calls.ts";
-export type { EventPlace, KernelEvent, KernelEventBody, NodeId, Oops, TimerId } from "./event-types.ts";
+export type { EventPlace, KernelEvent, KernelEventBody, NodeId, Oops, TimerId, WorkId } from "./event-types.ts";
 export { fingerprint } from "./fingerprint.ts";
 export { Kernel, type KernelCheckpoint } from "./kernel.ts";
 export { leakedLoops, type ReferenceEdge, referenceEdges } from "./reference-graph.ts";
@@ -35,6 +35,7 @@ export type {
   SyscallResult,
   Task,
   Timer,
+  Work,
 } from "./state.ts";
 export type { Breakpoint, StopPoints, StopReport, Watch } from "./stop-points.ts";
 export {
@@ -48,4 +49,5 @@ export {
   type WheelBucket,
   wheelBuckets,
   wheelPlaceOf,
+  workState,
 } from "./views.ts";

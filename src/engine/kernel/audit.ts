@@ -12,6 +12,7 @@ export function auditKernel(kernel: Kernel): string[] {
   const problems: string[] = [];
   auditHolders(kernel, problems);
   auditTimers(kernel, problems);
+  auditWorks(kernel, problems);
   auditTasks(kernel, problems);
   return problems;
 }
@@ -27,6 +28,7 @@ function expectedReferences(kernel: Kernel): Set<string> {
   for (const link of state.links.values()) if (!link.gone) expected.add(`link:${link.id} -> prog:${link.program}`);
   for (const timer of state.timers.values())
     if (timer.holds !== null) expected.add(`${timer.node} -> prog:${timer.holds}`);
+  for (const work of state.works.values()) if (work.holds !== null) expected.add(`${work.node} -> prog:${work.holds}`);
   for (const map of state.maps.values()) {
     if (map.storage.kind !== "slots") continue;
     for (const [key, id] of map.storage.slots) expected.add(`element:${map.id}:${key} -> ${map.storage.of}:${id}`);
@@ -103,6 +105,22 @@ function auditTimers(kernel: Kernel, problems: string[]): void {
     }
   }
   for (const [index, cpu] of queued) problems.push(`CPU ${cpu}: number ${index} is queued and no timer has it`);
+}
+
+function auditWorks(kernel: Kernel, problems: string[]): void {
+  const { state } = kernel;
+  const queued = new Map(state.cpus.flatMap((cpu) => cpu.works.map((control) => [control, cpu.id] as const)));
+  if (queued.size !== state.cpus.reduce((sum, cpu) => sum + cpu.works.length, 0))
+    problems.push("a work item is queued twice");
+  for (const work of state.works.values()) {
+    const cpu = queued.get(work.control) ?? -1;
+    queued.delete(work.control);
+    if (cpu !== work.queuedOn) problems.push(`${work.id} says CPU ${work.queuedOn}, is queued on ${cpu}`);
+    const runs = [...state.tasks.values()].find((task) => task.work === work.control)?.cpu ?? -1;
+    if (runs !== work.runningOn && state.oops === null)
+      problems.push(`${work.id} says that CPU ${work.runningOn} runs it, CPU ${runs} does`);
+  }
+  for (const [control, cpu] of queued) problems.push(`CPU ${cpu}: ${control} is queued and is no work item`);
 }
 
 function auditTasks(kernel: Kernel, problems: string[]): void {

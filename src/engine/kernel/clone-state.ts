@@ -12,6 +12,7 @@ import type {
   Task,
   Timer,
   Wheel,
+  Work,
 } from "./state.ts";
 
 /**
@@ -33,6 +34,7 @@ export function cloneState(state: KernelState): KernelState {
     timers: mapValues(state.timers, (timer): Timer => ({ ...timer })),
     timerControls: state.timerControls.slice(),
     freeTimerIndexes: state.freeTimerIndexes.slice(),
+    works: mapValues(state.works, (work): Work => ({ ...work })),
     cpus: state.cpus.map(cloneCpu),
     tasks: mapValues(state.tasks, cloneTask),
     rcu: state.rcu.map((callback): RcuCallback => ({ ...callback, waitFor: callback.waitFor.slice() })),
@@ -93,6 +95,7 @@ const cloneCpu = (cpu: Cpu): Cpu => ({
   stack: cpu.stack.slice(),
   hrtimers: { monotonic: cloneQueue(cpu.hrtimers.monotonic), boottime: cloneQueue(cpu.hrtimers.boottime) },
   wheel: cloneWheel(cpu.wheel),
+  works: cpu.works.slice(),
 });
 
 /** An operation's data is flat: what lies below its members is replaced, never written to. */

@@ -27,7 +27,9 @@ export interface EventPlace {
 /** Stable ids: maps and programs as the kernel numbers them; elements `MAPID:KEYHEX`; timers `t:MAPID:KEYHEX`. */
 export type ElementId = string;
 export type TimerId = string;
-/** A node of the reference graph: `process:1`, `fd:1:3`, `pin:/sys/fs/bpf/x`, `link:1`, `prog:3`, `map:2`, `element:2:00000000`, `timer:2:00000000`. */
+/** `w:MAPID:KEYHEX` */
+export type WorkId = string;
+/** A node of the reference graph: `process:1`, `fd:1:3`, `pin:/sys/fs/bpf/x`, `link:1`, `prog:3`, `map:2`, `element:2:00000000`, `timer:2:00000000`, `work:2:00000000`. */
 export type NodeId = string;
 
 export type KernelEventBody =
@@ -127,6 +129,26 @@ export type KernelEventBody =
         | "cancel-and-free";
     }
   | { readonly kind: "timer-free"; readonly timer: TimerId }
+  | { readonly kind: "wq-init"; readonly work: WorkId; readonly retval: number; readonly errno: Errno | null }
+  | { readonly kind: "wq-callback-set"; readonly work: WorkId; readonly prog: number; readonly functionName: string }
+  /** `due`: when the worker of the CPU has woken up for it, ns; behind others it waits longer. */
+  | { readonly kind: "wq-queue"; readonly work: WorkId; readonly due: number; readonly onCpu: number }
+  | { readonly kind: "wq-cancel"; readonly work: WorkId; readonly wasQueued: boolean }
+  /** `late`: ns behind `due`. */
+  | {
+      readonly kind: "wq-run";
+      readonly work: WorkId;
+      readonly run: number;
+      readonly functionName: string;
+      readonly late: number;
+    }
+  | { readonly kind: "wq-return"; readonly work: WorkId; readonly run: number; readonly retval: string }
+  | {
+      readonly kind: "wq-drop";
+      readonly work: WorkId;
+      readonly why: "delete" | "update" | "eviction" | "last-user-reference" | "map-free";
+    }
+  | { readonly kind: "wq-free"; readonly work: WorkId }
   | {
       readonly kind: "hold";
       readonly holder: NodeId;
@@ -150,7 +172,7 @@ export type KernelEventBody =
     }
   | { readonly kind: "rcu-wait"; readonly what: string }
   | { readonly kind: "rcu-done"; readonly what: string }
-  | { readonly kind: "wait"; readonly what: string; readonly on: TimerId | null }
+  | { readonly kind: "wait"; readonly what: string; readonly on: TimerId | WorkId | null }
   | { readonly kind: "trace"; readonly text: string }
   | { readonly kind: "ringbuf"; readonly map: number; readonly bytes: number }
   | { readonly kind: "oops"; readonly oops: Oops }

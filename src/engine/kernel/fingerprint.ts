@@ -1,6 +1,6 @@
 import type { VmFrame } from "../vm/frame.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Frame, Task, Timer } from "./state.ts";
+import type { Frame, Task, Timer, Work } from "./state.ts";
 import { hrtimersInOrder } from "./timers/hrtimer-queue.ts";
 import { bucketTimers } from "./timers/wheel.ts";
 
@@ -62,6 +62,7 @@ export function fingerprint(kernel: Kernel): string {
   for (const process of state.processes.values()) digest.text(`${process.id}:${[...process.fds.keys()].join()}`);
   digest.text([...state.pins.keys()].join());
   for (const timer of state.timers.values()) hashTimer(digest, timer);
+  for (const work of state.works.values()) hashWork(digest, work);
   for (const cpu of state.cpus) {
     for (const queue of [cpu.hrtimers.monotonic, cpu.hrtimers.boottime]) {
       for (const timer of hrtimersInOrder(queue)) digest.number(timer.index);
@@ -73,6 +74,7 @@ export function fingerprint(kernel: Kernel): string {
         for (const index of bucketTimers(cpu.wheel, bucket)) digest.number(bucket * 4096 + index);
       }
     }
+    for (const control of cpu.works) digest.number(control);
     digest.number(cpu.served);
     digest.number(cpu.locksHeld);
     for (const id of cpu.stack) hashTask(kernel, digest, state.tasks.get(id) as Task);
@@ -131,9 +133,18 @@ function hashTimer(digest: Digest, timer: Timer): void {
   digest.word(timer.holds ?? -1);
 }
 
+function hashWork(digest: Digest, work: Work): void {
+  digest.number(work.control);
+  digest.number(work.queuedOn < 0 ? -1 : work.due);
+  digest.word(work.runningOn * 2 + (work.detached ? 1 : 0));
+  digest.text(work.callback === null ? "" : `${work.callback.program}.${work.callback.entry}`);
+  digest.word(work.holds ?? -1);
+}
+
 function hashTask(kernel: Kernel, digest: Digest, task: Task): void {
   digest.text(task.kind);
   digest.word(task.timer);
+  digest.word(task.work);
   digest.word(task.rcu);
   if (kernel.settings.insnCost > 0) digest.number(task.time);
   const wait = task.wait;

@@ -391,11 +391,13 @@ function bootState(settings: KernelSettings): KernelState {
     timers: new Map(),
     timerControls: [],
     freeTimerIndexes: [],
+    works: new Map(),
     cpus: Array.from({ length: settings.cpus }, (_, id) => ({
       id,
       stack: [],
       hrtimers: { monotonic: makeHrtimerQueue(), boottime: makeHrtimerQueue() },
       wheel: makeWheel(),
+      works: [],
       served: -1,
       servedOrder: 0,
       locksHeld: 0,

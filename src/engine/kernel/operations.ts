@@ -17,6 +17,8 @@ import {
 import type { OpFrame, Task } from "./state.ts";
 import { SYSCALL_OPERATIONS } from "./syscalls/index.ts";
 import { timerSoftirq } from "./timers/softirq.ts";
+import { kworker } from "./works/kworker.ts";
+import { dropWorks, workCancelFree } from "./works/release.ts";
 
 /** Does one atomic step of an operation; `frame` is the innermost frame of `task`. */
 export type Operation = (kernel: Kernel, task: Task, frame: OpFrame) => void;
@@ -26,10 +28,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...SYSCALL_OPERATIONS,
   ...OPERATIONS_OF_HELPERS,
   softirq: timerSoftirq,
+  kworker,
   update: continueUpdate,
   "give-back": continueGiveBack,
   "timer-cancel-free": timerCancelFree,
   "drop-timers": dropTimers,
+  "work-cancel-free": workCancelFree,
+  "drop-works": dropWorks,
   "walk-program": walkProgram,
   "walk-after-grace-period": walkAfterGracePeriod,
   "clear-slots": clearSlots,

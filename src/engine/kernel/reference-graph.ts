@@ -44,12 +44,26 @@ export function referenceEdges(kernel: Kernel): ReferenceEdge[] {
       add(node, `prog:${timer.callback.program}`, "points", "callback");
     }
   }
+  for (const { node, mapId, key, detached } of state.works.values()) {
+    if (mapId < 0 || detached) continue;
+    const element = `element:${mapId}:${key}`;
+    // An element with a timer too has been told of already.
+    const known = edges.some((edge) => edge.kind === "owns" && edge.to === element);
+    if (!known) add(`map:${mapId}`, element, "owns", "element");
+    add(element, node, "owns", "work queue");
+  }
   return edges;
 }
 
 function labelOf(holder: NodeId): string {
   const kind = holder.slice(0, holder.indexOf(":"));
-  return kind === "prog" ? "uses" : kind === "timer" ? "callback" : kind === "element" ? "entry" : kind;
+  return kind === "prog"
+    ? "uses"
+    : kind === "timer" || kind === "work"
+      ? "callback"
+      : kind === "element"
+        ? "entry"
+        : kind;
 }
 
 /** Nodes that keep things alive by themselves: processes and their fds, pins, and what is being worked on. */

@@ -61,13 +61,16 @@ export function release(kernel: Kernel, task: Task | null, target: FileTarget, h
 
 function lastUserReference(kernel: Kernel, task: Task | null, mapId: number): void {
   const map = kernel.map(mapId);
-  const work =
+  const timers =
     map.storage.kind === "slots" && map.storage.of === "prog"
       ? op("clear-slots", { map: mapId, why: "last-user-reference" })
       : kernel.policy.onLastUserReference(kernel, map);
-  if (work === null) return;
-  if (task === null) startWorker(kernel, work, `last user reference of ${map.name}`);
-  else task.frames.push(work);
+  const works = map.wqAt < 0 ? null : op("drop-works", { map: mapId, why: "last-user-reference", at: 0 });
+  for (const work of [works, timers]) {
+    if (work === null) continue;
+    if (task === null) startWorker(kernel, work, `last user reference of ${map.name}`);
+    else task.frames.push(work);
+  }
 }
 
 function unreferenced(kernel: Kernel, target: FileTarget): void {

@@ -131,6 +131,7 @@ export function mapFree(kernel: Kernel, task: Task, frame: OpFrame): void {
   const { storage } = map;
   switch (frame.step++) {
     case 0:
+      if (map.wqAt >= 0) task.frames.push(op("drop-works", { map: map.id, why: "map-free", at: 0 }));
       if (map.timerAt >= 0) task.frames.push(op("drop-timers", { map: map.id, why: "map-free", at: 0 }));
       else if (storage.kind === "slots") task.frames.push(op("clear-slots", { map: map.id, why: "map-free" }));
       else if (storage.kind === "timers") task.frames.push(op("drop-timer-entries", { map: map.id, why: "map-free" }));

@@ -9,15 +9,17 @@ import { newTask, op, rcuPending, startWorker } from "./tasks.ts";
 import { firstKey, firstProgrammed } from "./timers/hrtimer-queue.ts";
 import { forgetTimer } from "./timers/timer-object.ts";
 import { nextWheelJiffy } from "./timers/wheel.ts";
+import { startKworker, workTime } from "./works/kworker.ts";
+import { forgetWork } from "./works/work-object.ts";
 
 /** Where a run stands. `deadlock`, `oops`: everything has stopped (see `state.oops`); `unsupported`: see `Kernel.unsupported`. */
 export type RunStatus = "done" | "fuel" | "oops" | "unsupported";
 
 /** Something that can happen next. Plain data; valid for the state that it was asked of. */
 export interface Choice {
-  /** Stable name within a schedule: `cpu0`, `irq1`, `worker7`, `rcu3`, `time`. */
+  /** Stable name within a schedule: `cpu0`, `irq1`, `work1`, `worker7`, `rcu3`, `time`. */
   readonly id: string;
-  readonly kind: "step" | "interrupt" | "worker" | "rcu" | "time";
+  readonly kind: "step" | "interrupt" | "work" | "worker" | "rcu" | "time";
   /** -1 for workers, grace periods and time. */
   readonly cpu: number;
   /** 0 when no task is meant. */
@@ -54,14 +56,16 @@ function interruptTime(kernel: Kernel, cpu: Cpu): number {
 
 export function nextExpiry(kernel: Kernel): number | null {
   let next = Number.POSITIVE_INFINITY;
-  for (const cpu of kernel.state.cpus) next = Math.min(next, interruptTime(kernel, cpu));
+  for (const cpu of kernel.state.cpus) {
+    next = Math.min(next, interruptTime(kernel, cpu), workTime(kernel, cpu, isFree(kernel, cpu)));
+  }
   return next === Number.POSITIVE_INFINITY ? null : Math.max(next, kernel.state.now);
 }
 
 export function waits(kernel: Kernel, wait: Wait): boolean {
   switch (wait.on) {
     case "callback":
-      return (kernel.state.timers.get(wait.control)?.runningOn ?? -1) >= 0;
+      return ((kernel.state.timers.get(wait.control) ?? kernel.state.works.get(wait.control))?.runningOn ?? -1) >= 0;
     case "rcu":
       return rcuPending(kernel, wait.ticket);
     case "lock":
@@ -73,9 +77,30 @@ export function waits(kernel: Kernel, wait: Wait): boolean {
 
 const isRunnable = (kernel: Kernel, task: Task): boolean => task.wait === null || !waits(kernel, task.wait);
 
+/**
+ * What runs on a CPU: the task that came last. Threads (calls and kworkers) that sleep make way for those below; what spins for a lock,
+ * and an interrupt, do not.
+ */
 function topTask(kernel: Kernel, cpu: Cpu): Task | null {
-  const id = cpu.stack.at(-1);
-  return id === undefined ? null : (kernel.state.tasks.get(id) ?? null);
+  const { stack } = cpu;
+  const last = kernel.state.tasks.get(stack[stack.length - 1] ?? -1) ?? null;
+  for (let i = stack.length - 1; i > 0; i--) {
+    const task = kernel.state.tasks.get(stack[i] as number);
+    if (task === undefined || !sleeps(kernel, task)) return task ?? last;
+  }
+  const lowest = kernel.state.tasks.get(stack[0] ?? -1);
+  return lowest !== undefined && isRunnable(kernel, lowest) ? lowest : last;
+}
+
+const sleeps = (kernel: Kernel, task: Task): boolean =>
+  task.kind !== "softirq" && task.wait !== null && task.wait.on !== "lock" && waits(kernel, task.wait);
+
+/** No thread that could run is on the CPU, and no interrupt. */
+function isFree(kernel: Kernel, cpu: Cpu): boolean {
+  return cpu.stack.every((id) => {
+    const task = kernel.state.tasks.get(id);
+    return task !== undefined && sleeps(kernel, task);
+  });
 }
 
 /** An interrupt may come: no softirq runs there, and interrupts are on. */
@@ -95,7 +120,10 @@ function interrupt(kernel: Kernel, cpu: Cpu): void {
 function endGracePeriod(kernel: Kernel, callback: RcuCallback): void {
   const { state } = kernel;
   kernel.emit({ kind: "rcu-done", what: callback.what }, null, null);
-  for (const control of callback.timers) forgetTimer(kernel, control);
+  for (const control of callback.timers) {
+    forgetTimer(kernel, control);
+    forgetWork(kernel, control);
+  }
   for (const block of callback.free) kernel.memory.free(block, state.now);
   if (callback.op !== null) startWorker(kernel, callback.op, callback.what);
 }
@@ -117,11 +145,12 @@ function stepTask(kernel: Kernel, task: Task, fuel: number): number {
   return used;
 }
 
-/** What an ordinary run does next: a step of a task, or (null) an interrupt on a CPU. */
+/** What an ordinary run does next: a step of a task, or (null) the begin of an interrupt or kworker on a CPU. */
 interface Action {
   readonly time: number;
   readonly task: Task | null;
   readonly cpu: Cpu | null;
+  readonly begin: (kernel: Kernel, cpu: Cpu) => void;
 }
 
 function nextAction(kernel: Kernel, main: Task | null): Action | null {
@@ -129,8 +158,8 @@ function nextAction(kernel: Kernel, main: Task | null): Action | null {
 }
 
 /**
- * Without an instruction cost an operation runs in one go: first the task that one waits for, then others on CPUs, workers, and
- * interrupts last.
+ * Without an instruction cost an operation runs in one go: first the task that one waits for, then others on CPUs, workers,
+ * interrupts, and what is deferred to kworkers last.
  */
 function nextAtOnce(kernel: Kernel, main: Task | null): Action | null {
   const { cpus, tasks, now } = kernel.state;
@@ -138,7 +167,7 @@ function nextAtOnce(kernel: Kernel, main: Task | null): Action | null {
   for (const cpu of cpus) {
     const top = topTask(kernel, cpu);
     if (top === null || !isRunnable(kernel, top)) continue;
-    if (top === main) return { time: now, task: top, cpu: null };
+    if (top === main) return { time: now, task: top, cpu: null, begin: interrupt };
     other ??= top;
   }
   if (other === null && tasks.size > 0) {
@@ -148,9 +177,14 @@ function nextAtOnce(kernel: Kernel, main: Task | null): Action | null {
       if (task === main) other = task;
     }
   }
-  if (other !== null) return { time: now, task: other, cpu: null };
+  if (other !== null) return { time: now, task: other, cpu: null, begin: interrupt };
   for (const cpu of cpus) {
-    if (cpu.stack.length === 0 && interruptTime(kernel, cpu) <= now) return { time: now, task: null, cpu };
+    if (cpu.stack.length === 0 && interruptTime(kernel, cpu) <= now)
+      return { time: now, task: null, cpu, begin: interrupt };
+  }
+  for (const cpu of cpus) {
+    if (cpu.works.length > 0 && workTime(kernel, cpu, isFree(kernel, cpu)) <= now)
+      return { time: now, task: null, cpu, begin: startKworker };
   }
   return null;
 }
@@ -160,14 +194,18 @@ function earliest(kernel: Kernel, main: Task | null): Action | null {
   const { state } = kernel;
   let best: Action | null = null;
   let bestRank = 0;
-  const consider = (time: number, rank: number, task: Task | null, cpu: Cpu | null): void => {
+  const consider = (time: number, rank: number, task: Task | null, cpu: Cpu | null, begin = interrupt): void => {
     if (best !== null && (time > best.time || (time === best.time && rank >= bestRank))) return;
-    best = { time, task, cpu };
+    best = { time, task, cpu, begin };
     bestRank = rank;
   };
   for (const cpu of state.cpus) {
     const top = topTask(kernel, cpu);
     if (top !== null && isRunnable(kernel, top)) consider(top.time, top === main ? 1 : 2, top, null);
+    else if (cpu.works.length > 0) {
+      const due = workTime(kernel, cpu, isFree(kernel, cpu));
+      if (due <= state.now) consider(state.now, 3, null, cpu, startKworker);
+    }
     if (!mayInterrupt(kernel, cpu)) continue;
     const due = interruptTime(kernel, cpu);
     const at = Math.max(due, top?.time ?? state.now);
@@ -191,6 +229,7 @@ function budget(kernel: Kernel, task: Task, fuel: number, limit: number): number
     if (top !== null && top !== task && isRunnable(kernel, top))
       horizon = Math.min(horizon, Math.max(top.time, task.time));
     if (mayInterrupt(kernel, cpu)) horizon = Math.min(horizon, interruptTime(kernel, cpu));
+    if (cpu.works.length > 0) horizon = Math.min(horizon, workTime(kernel, cpu, isFree(kernel, cpu)));
   }
   return Math.max(1, Math.min(fuel, Math.ceil((horizon - task.time) / cost)));
 }
@@ -202,7 +241,7 @@ function act(kernel: Kernel, main: Task | null, fuel: number, limit: number): nu
   if (action === null || action.time > limit) return 0;
   state.now = Math.max(state.now, action.time);
   if (action.task === null) {
-    interrupt(kernel, action.cpu as Cpu);
+    action.begin(kernel, action.cpu as Cpu);
     return OP_COST;
   }
   const task = action.task;
@@ -320,6 +359,16 @@ export function choices(kernel: Kernel): Choice[] {
     if (mayInterrupt(kernel, cpu) && interruptTime(kernel, cpu) <= state.now) {
       list.push({ id: `irq${cpu.id}`, kind: "interrupt", cpu: cpu.id, task: 0, label: "timer interrupt", place: null });
     }
+    if (cpu.works.length > 0 && workTime(kernel, cpu, isFree(kernel, cpu)) <= state.now) {
+      list.push({
+        id: `work${cpu.id}`,
+        kind: "work",
+        cpu: cpu.id,
+        task: 0,
+        label: "the kworker wakes up",
+        place: null,
+      });
+    }
   }
   for (const task of state.tasks.values()) {
     if (task.cpu < 0 && isRunnable(kernel, task)) list.push(taskChoice(kernel, task, "worker", `worker${task.id}`));
@@ -365,6 +414,11 @@ export function stepChoice(kernel: Kernel, choice: Choice, grain: "instruction" 
     case "interrupt": {
       const cpu = state.cpus[choice.cpu];
       if (cpu !== undefined && mayInterrupt(kernel, cpu)) interrupt(kernel, cpu);
+      return;
+    }
+    case "work": {
+      const cpu = state.cpus[choice.cpu];
+      if (cpu !== undefined && workTime(kernel, cpu, isFree(kernel, cpu)) <= state.now) startKworker(kernel, cpu);
       return;
     }
     default: {

@@ -4,7 +4,7 @@ import type { Prng } from "../base/prng.ts";
 import type { SpecialFields } from "../btf/special-fields.ts";
 import type { Btf, BtfId } from "../btf/types.ts";
 import type { VmFrame } from "../vm/frame.ts";
-import type { NodeId, Oops, TimerId } from "./event-types.ts";
+import type { NodeId, Oops, TimerId, WorkId } from "./event-types.ts";
 
 /** What a kernel is booted with. Times are ns. */
 export interface KernelSettings {
@@ -95,6 +95,8 @@ export interface BpfMap {
   /** Offset of `struct bpf_timer` in the value, or -1. */
   readonly timerAt: number;
   readonly timerSize: number;
+  /** Offset of `struct bpf_wq` in the value, or -1. */
+  readonly wqAt: number;
   /** Offset of `struct bpf_spin_lock`, or -1. */
   readonly lockAt: number;
   readonly dialect: Dialect;
@@ -181,6 +183,38 @@ export interface Timer {
   cancelling: number;
 }
 
+/** A work item: what `struct bpf_wq` points to. */
+export interface Work {
+  readonly id: WorkId;
+  readonly label: string;
+  /** Node of the reference graph. */
+  readonly node: NodeId;
+  /** Offset of its control block in guest memory; the key of `KernelState.works`. */
+  readonly control: number;
+  /** Offset of `struct bpf_wq`. */
+  readonly field: number;
+  /** -1 outside every map (unverified programs). */
+  readonly mapId: number;
+  /** Offset of the value that it lies in; of the field itself outside a map. */
+  readonly valueAt: number;
+  /** Key of its element, hex. */
+  readonly key: string;
+  callback: { readonly program: number; readonly entry: number; readonly name: string } | null;
+  /** The program whose reference it holds; null when it holds none. */
+  holds: number | null;
+  /** CPU in whose list it waits for the worker, or -1. */
+  queuedOn: number;
+  /** When it was queued, and when the worker has woken up for it, ns. Meaningful while queued. */
+  queuedAt: number;
+  due: number;
+  /** CPU whose worker runs its callback, or -1. */
+  runningOn: number;
+  ran: number;
+  /** Dropped: the field no longer points here. */
+  detached: boolean;
+  freed: boolean;
+}
+
 /** Min-heap over dense timer numbers; see timers/hrtimer-queue.ts. */
 export interface HrtimerQueue {
   /** Entries in the heap, and those of them that stand for a queued timer. */
@@ -213,6 +247,8 @@ export interface Cpu {
   readonly stack: number[];
   readonly hrtimers: { readonly monotonic: HrtimerQueue; readonly boottime: HrtimerQueue };
   readonly wheel: Wheel;
+  /** Control blocks of the work items that wait for the worker of this CPU, oldest first. */
+  readonly works: number[];
   /** Time of the last timer interrupt, ns; -1 before the first. */
   served: number;
   /** Timers queued before this order were armed by then, those after it since. */
@@ -232,12 +268,15 @@ export interface OpFrame {
 
 export type Frame = VmFrame | OpFrame;
 
-/** Something that executes: a system call, a softirq, a worker. */
+/**
+ * Something that executes: a system call, a softirq, a worker of the kernel for its own work, or (kworker) the worker of a CPU that
+ * runs work items of programs.
+ */
 export interface Task {
   readonly id: number;
   /** -1 for kernel workers, which run beside the CPUs. */
   readonly cpu: number;
-  readonly kind: "syscall" | "softirq" | "worker";
+  readonly kind: "syscall" | "softirq" | "worker" | "kworker";
   readonly frames: Frame[];
   /** Local time, ns. */
   time: number;
@@ -252,6 +291,8 @@ export interface Task {
   runId: number;
   /** Control block of the timer whose callback it runs, or 0. */
   timer: number;
+  /** Control block of the work item whose callback it runs, or 0. */
+  work: number;
   /** What runs, in words: `prog arm`, `callback timer_cb`, `map update`. */
   label: string;
   /** Process that made the system call; 0 for none. */
@@ -294,7 +335,7 @@ export interface RcuCallback {
   readonly what: string;
   /** Guest memory to give back. */
   readonly free: readonly number[];
-  /** Control blocks of timers to forget. */
+  /** Control blocks of timers and work items to forget. */
   readonly timers: readonly number[];
   /** Started as a worker when the period ends. */
   readonly op: OpFrame | null;
@@ -345,6 +386,8 @@ export interface KernelState {
   /** By dense number: control block, 0 when free. */
   readonly timerControls: number[];
   readonly freeTimerIndexes: number[];
+  /** By control block. */
+  readonly works: Map<number, Work>;
   readonly cpus: readonly Cpu[];
   readonly tasks: Map<number, Task>;
   readonly rcu: RcuCallback[];

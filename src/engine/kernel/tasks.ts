@@ -42,6 +42,7 @@ export function newTask(kernel: Kernel, cpu: number, kind: Task["kind"], label: 
     result: null,
     runId: 0,
     timer: 0,
+    work: 0,
     label,
     process,
     rcu: 0,

@@ -1,7 +1,7 @@
 import type { NodeId } from "./event-types.ts";
 import type { Kernel } from "./kernel.ts";
 import { bytesOf, hexOf, hideSpecialFields, keyOfValue, nextValue } from "./maps/values.ts";
-import type { FileTarget, Timer } from "./state.ts";
+import type { FileTarget, Timer, Work } from "./state.ts";
 import { hrtimersInOrder } from "./timers/hrtimer-queue.ts";
 import { shownExpiry } from "./timers/timer-object.ts";
 import { bucketJiffy, bucketTimers, LEVEL_SIZE } from "./timers/wheel.ts";
@@ -20,6 +20,8 @@ export interface MapEntry {
   readonly target: FileTarget | null;
   /** The timer in the value, or of the entry. */
   readonly timer: Timer | null;
+  /** The work queue in the value. */
+  readonly work: Work | null;
 }
 
 const entryKey = (index: number): Uint8Array =>
@@ -34,7 +36,7 @@ export function mapEntries(kernel: Kernel, mapId: number, limit: number): MapEnt
   const add = (key: Uint8Array, rest: Partial<MapEntry>): void => {
     const keyHex = hexOf(key);
     const node = `element:${map.id}:${keyHex}`;
-    entries.push({ node, key, keyHex, values: [], valueAt: 0, target: null, timer: null, ...rest });
+    entries.push({ node, key, keyHex, values: [], valueAt: 0, target: null, timer: null, work: null, ...rest });
   };
   switch (storage.kind) {
     case "array":
@@ -48,7 +50,9 @@ export function mapEntries(kernel: Kernel, mapId: number, limit: number): MapEnt
         });
         const control = map.timerAt < 0 ? 0 : kernel.memory.view.getUint32(at + map.timerAt, true);
         const timer = kernel.state.timers.get(control) ?? null;
-        add(bytesOf(keyOfValue(kernel, map, at)), { values, valueAt: at, timer });
+        const item = map.wqAt < 0 ? 0 : kernel.memory.view.getUint32(at + map.wqAt, true);
+        const work = kernel.state.works.get(item) ?? null;
+        add(bytesOf(keyOfValue(kernel, map, at)), { values, valueAt: at, timer, work });
       }
       break;
     }
@@ -156,7 +160,14 @@ export function wheelPlaceOf(
   };
 }
 
-export function timerState(timer: Timer): "idle" | "armed" | "firing" | "freed" {
+export const timerState = (timer: Timer): ObjectState => stateOf(timer);
+
+export const workState = (work: Work): ObjectState => stateOf(work);
+
+/** A queued work item counts as armed, one whose callback runs as firing. */
+export type ObjectState = "idle" | "armed" | "firing" | "freed";
+
+function stateOf(timer: Pick<Timer, "freed" | "runningOn" | "queuedOn" | "detached">): ObjectState {
   if (timer.freed) return "freed";
   if (timer.runningOn >= 0) return "firing";
   if (timer.queuedOn >= 0) return "armed";

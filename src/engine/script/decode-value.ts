@@ -192,6 +192,8 @@ export function decodedText(value: DecodedValue): string {
       return value.text !== null ? JSON.stringify(value.text) : `[${value.items.map(decodedText).join(", ")}]`;
     case "timer":
       return `timer(${value.state})`;
+    case "work":
+      return `work(${value.state})`;
     case "spin-lock":
       return value.locked ? "locked" : "unlocked";
     case "object":

@@ -3,7 +3,7 @@ import type { LineScanner } from "./line-scanner.ts";
 import { parseValue } from "./parse-value.ts";
 import type { Comparison, Expectation, PathStep } from "./types.ts";
 
-const SUBJECTS = ["retval", "errno", "map", "global", "timers", "prog", "trace", "no", "oops"] as const;
+const SUBJECTS = ["retval", "errno", "map", "global", "timers", "works", "prog", "trace", "no", "oops"] as const;
 
 /** Kinds of oops that an expectation may name. */
 const OOPSES = [
@@ -37,13 +37,14 @@ export function parseExpectation(scanner: LineScanner): Expectation | null {
       return parseMap(scanner);
     case "global":
       return parseGlobal(scanner);
-    case "timers": {
-      if (scanner.keyword(["pending"], "expect timers") === null) return null;
+    case "timers":
+    case "works": {
+      if (scanner.keyword(["pending"], `expect ${subject}`) === null) return null;
       const comparison = parseComparison(scanner);
-      const count = comparison === null ? null : scanner.integer("the number of timers");
+      const count = comparison === null ? null : scanner.integer(`the number of ${subject}`);
       return comparison === null || count === null
         ? null
-        : { kind: "timers-pending", comparison, count: Number(count) };
+        : { kind: `${subject}-pending`, comparison, count: Number(count) };
     }
     case "prog": {
       const name = scanner.name("program");

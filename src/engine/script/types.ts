@@ -55,6 +55,7 @@ export type Expectation =
       readonly comparison: Comparison;
       readonly value: ValueExpression;
     }
+  | { readonly kind: "works-pending"; readonly comparison: Comparison; readonly count: number }
   | { readonly kind: "timers-pending"; readonly comparison: Comparison; readonly count: number }
   | { readonly kind: "freed"; readonly of: "prog" | "map"; readonly name: string }
   | { readonly kind: "trace"; readonly text: string }

@@ -45,6 +45,10 @@ export function judge(
       const pending = pendingTimers(kernel);
       return { ok: holds(pending, expectation.comparison, expectation.count), actual: String(pending) };
     }
+    case "works-pending": {
+      const pending = [...kernel.state.works.values()].filter((work) => work.queuedOn >= 0).length;
+      return { ok: holds(pending, expectation.comparison, expectation.count), actual: String(pending) };
+    }
     case "freed": {
       const state = lifeOf(world, expectation.of, expectation.name);
       return { ok: state === "freed", actual: state };

@@ -57,7 +57,7 @@ export function takeGraph(
   }
   const edges = shownEdges(kernel, timers, leaks);
   for (const timer of timers.slice(0, GRAPH_TIMERS_SHOWN)) {
-    add(timerNode(timer.id), "timer", {
+    add(timerNode(timer.id), timer.kind, {
       label: timer.label,
       detail: timer.callback?.functionName ?? "",
       state: timer.state === "freed" ? "freed" : timer.state === "firing" ? "firing" : "live",
@@ -98,7 +98,7 @@ function shownEdges(
       if (edge.to.startsWith("element:") && edge.kind !== "owns") shown.add(edge.to);
     }
   }
-  const isShown = (node: string): boolean => !/^(element|timer):/.test(node) || shown.has(node);
+  const isShown = (node: string): boolean => !/^(element|timer|work):/.test(node) || shown.has(node);
   return all
     .filter((edge) => !many || (isShown(edge.from) && isShown(edge.to)))
     .map((edge) => ({ ...edge, id: `${edge.from}>${edge.to}:${edge.kind}` }));
@@ -113,7 +113,8 @@ const KINDS: Readonly<Record<string, NodeKind>> = {
   map: "map",
   element: "element",
   timer: "timer",
+  work: "work",
 };
 
-/** Node of a timer in the reference graph. */
-const timerNode = (id: string): string => `timer:${id.slice(id.indexOf(":") + 1)}`;
+/** Node of a timer or work queue in the reference graph. */
+const timerNode = (id: string): string => `${id.startsWith("w:") ? "work" : "timer"}:${id.slice(id.indexOf(":") + 1)}`;

@@ -1,5 +1,5 @@
 import { skipModifiersAndTypedefs, typeAt, typeText } from "../btf/layout.ts";
-import { type BpfMap, type Kernel, type MapEntry, mapEntries, timerState } from "../kernel/api.ts";
+import { type BpfMap, type Kernel, type MapEntry, mapEntries, timerState, workState } from "../kernel/api.ts";
 import { type DecodeContext, decodeValue } from "../script/decode-value.ts";
 import { type DecodedValue, MAP_ROWS_SHOWN, type MapRow, type MapSnapshot } from "./types.ts";
 
@@ -88,8 +88,8 @@ function columnsOf(map: BpfMap): MapSnapshot["columns"] {
 
 function besideOf(map: BpfMap, entry: MapEntry): string {
   const write = map.lastWrites.get(entry.keyHex);
-  const { timer } = entry;
-  return `${write?.seq ?? ""} ${timer === null ? "" : timer.id + timerState(timer)} ${entry.target?.id ?? ""}`;
+  const { timer, work } = entry;
+  return `${write?.seq ?? ""} ${timer === null ? "" : timer.id + timerState(timer)} ${work === null ? "" : work.id + workState(work)} ${entry.target?.id ?? ""}`;
 }
 
 function sameValues(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
@@ -111,6 +111,10 @@ function makeRow(kernel: Kernel, map: BpfMap, entry: MapEntry): MapRow {
       if (field.kind === "bpf_timer") {
         const { timer } = entry;
         return { kind: "timer", timer: timer?.id ?? null, state: timer === null ? "none" : timerState(timer) };
+      }
+      if (field.kind === "bpf_wq") {
+        const { work } = entry;
+        return { kind: "work", work: work?.id ?? null, state: work === null ? "none" : workState(work) };
       }
       if (field.kind === "bpf_spin_lock") {
         return { kind: "spin-lock", locked: kernel.memory.view.getUint32(entry.valueAt + field.offset, true) !== 0 };

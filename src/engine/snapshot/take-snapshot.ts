@@ -7,8 +7,10 @@ import {
   type Timer,
   timerExpiry,
   timerState,
+  type Work,
   wheelBuckets,
   wheelPlaceOf,
+  workState,
 } from "../kernel/api.ts";
 import { functionAt, lineAt } from "../vm/executable.ts";
 import { registersHex } from "../vm/frame.ts";
@@ -56,7 +58,7 @@ export class SnapshotTaker {
 
   #takeWhole(kernel: Kernel): Snapshot {
     const { state, settings } = kernel;
-    const timers = takeTimers(kernel);
+    const timers = [...takeTimers(kernel), ...takeWorks(kernel)];
     const maps: MapSnapshot[] = [];
     for (const map of state.maps.values()) maps.push(this.#takeMap(kernel, map));
     const programs = [...state.programs.values()].map(
@@ -79,7 +81,9 @@ export class SnapshotTaker {
       programs,
       maps,
       timers,
-      ...(timers.length < state.timers.size ? { timerCount: state.timers.size } : {}),
+      ...(timers.length < state.timers.size + state.works.size
+        ? { timerCount: state.timers.size + state.works.size }
+        : {}),
       queues: takeQueues(kernel),
       graph: takeGraph(kernel, maps, timers),
       oops: state.oops,
@@ -136,6 +140,7 @@ function takeTimers(kernel: Kernel): TimerSnapshot[] {
     const { callback } = timer;
     const queued = timer.queuedOn >= 0;
     timers.push({
+      kind: "timer",
       id: timer.id,
       label: timer.label,
       mapId: timer.mapId,
@@ -145,19 +150,46 @@ function takeTimers(kernel: Kernel): TimerSnapshot[] {
       expires: queued ? timerExpiry(kernel, timer) : null,
       armedAt: queued ? timer.armedAt : null,
       cpu: queued ? timer.queuedOn : timer.runningOn >= 0 ? timer.runningOn : null,
-      callback:
-        callback === null
-          ? null
-          : {
-              programId: callback.program,
-              program: kernel.state.programs.get(callback.program)?.name ?? `program ${callback.program}`,
-              functionName: callback.name,
-            },
+      callback: takeCallback(kernel, callback),
       fired: timer.fired,
       wheel: wheelPlaceOf(kernel, timer),
     });
   }
   return timers;
+}
+
+function takeCallback(kernel: Kernel, callback: Timer["callback"]): TimerSnapshot["callback"] {
+  if (callback === null) return null;
+  return {
+    programId: callback.program,
+    program: kernel.state.programs.get(callback.program)?.name ?? `program ${callback.program}`,
+    functionName: callback.name,
+  };
+}
+
+function takeWorks(kernel: Kernel): TimerSnapshot[] {
+  const due = (work: Work): number =>
+    work.runningOn >= 0 ? -1 : work.queuedOn >= 0 ? work.due : Number.POSITIVE_INFINITY;
+  const works = [...kernel.state.works.values()];
+  if (works.length > TIMERS_SHOWN) works.sort((a, b) => due(a) - due(b));
+  return works.slice(0, TIMERS_SHOWN).map((work): TimerSnapshot => {
+    const queued = work.queuedOn >= 0;
+    return {
+      kind: "work",
+      id: work.id,
+      label: work.label,
+      mapId: work.mapId,
+      element: `element:${work.mapId}:${work.key}`,
+      state: workState(work),
+      clock: "worker",
+      expires: queued ? work.due : null,
+      armedAt: queued ? work.queuedAt : null,
+      cpu: work.runningOn >= 0 ? work.runningOn : queued ? work.queuedOn : null,
+      callback: takeCallback(kernel, work.callback),
+      fired: work.ran,
+      wheel: null,
+    };
+  });
 }
 
 function takeQueues(kernel: Kernel): QueueSnapshot[] {
@@ -186,7 +218,7 @@ function takeCpu(kernel: Kernel, id: number): CpuSnapshot {
   if (task === undefined) return { id, state: "idle", running: null };
   const running = takeRunning(kernel, task);
   if (running === null) return { id, state: "kernel", running: null };
-  return { id, state: task.kind === "softirq" ? "callback" : "program", running };
+  return { id, state: task.kind === "softirq" || task.kind === "kworker" ? "callback" : "program", running };
 }
 
 function takeRunning(kernel: Kernel, task: Task): CpuSnapshot["running"] {
@@ -201,7 +233,7 @@ function takeRunning(kernel: Kernel, task: Task): CpuSnapshot["running"] {
     functionName: functionAt(executable, insn),
     insn,
     line: lineAt(executable, insn),
-    timer: kernel.state.timers.get(task.timer)?.id ?? null,
+    timer: (kernel.state.timers.get(task.timer) ?? kernel.state.works.get(task.work))?.id ?? null,
     registers: registersHex(frame),
   };
 }

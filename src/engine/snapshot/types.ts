@@ -1,5 +1,5 @@
 import type { PolicyName } from "../abi/types.ts";
-import type { NodeId, Oops, TimerId } from "../kernel/event-types.ts";
+import type { NodeId, Oops, TimerId, WorkId } from "../kernel/event-types.ts";
 
 /**
  * The kernel at one moment, read only, decoded through BTF. Plain data without bigint: what panels draw and what the CLI prints.
@@ -15,7 +15,7 @@ export interface Snapshot {
   readonly cpus: readonly CpuSnapshot[];
   readonly programs: readonly ProgramSnapshot[];
   readonly maps: readonly MapSnapshot[];
-  /** At most {@link TIMERS_SHOWN}: those that run and those that are due first. */
+  /** Timers, then work queues. Of either at most {@link TIMERS_SHOWN}: those that run and those that are due first. */
   readonly timers: readonly TimerSnapshot[];
   /** Timers in all, when not all of them are in `timers`. */
   readonly timerCount?: number;
@@ -34,7 +34,7 @@ export interface CpuSnapshot {
     readonly functionName: string;
     readonly insn: number;
     readonly line: number;
-    readonly timer: TimerId | null;
+    readonly timer: TimerId | WorkId | null;
     /** Registers r0..r10 in hex. */
     readonly registers: readonly string[];
   } | null;
@@ -98,20 +98,24 @@ export type DecodedValue =
       readonly text: string | null;
     }
   | { readonly kind: "timer"; readonly timer: TimerId | null; readonly state: TimerState }
+  | { readonly kind: "work"; readonly work: WorkId | null; readonly state: TimerState }
   | { readonly kind: "spin-lock"; readonly locked: boolean }
   | { readonly kind: "object"; readonly node: NodeId; readonly label: string }
   | { readonly kind: "bytes"; readonly hex: string };
 
 export type TimerState = "none" | "idle" | "armed" | "firing" | "freed";
 
+/** A timer, or a work queue: what has a callback and will call it. */
 export interface TimerSnapshot {
-  readonly id: TimerId;
+  readonly kind: "timer" | "work";
+  readonly id: TimerId | WorkId;
   readonly label: string;
   readonly mapId: number;
   readonly element: NodeId;
   readonly state: TimerState;
+  /** `worker` for a work queue. */
   readonly clock: string;
-  /** null when idle, or beyond every recording. */
+  /** For a work queue: when the worker has woken up. null when idle, or beyond every recording. */
   readonly expires: number | null;
   readonly armedAt: number | null;
   readonly cpu: number | null;
@@ -130,7 +134,7 @@ export interface QueueSnapshot {
   readonly buckets: readonly { readonly level: number; readonly bucket: number; readonly timers: readonly TimerId[] }[];
 }
 
-export type NodeKind = "process" | "fd" | "pin" | "link" | "program" | "map" | "element" | "timer";
+export type NodeKind = "process" | "fd" | "pin" | "link" | "program" | "map" | "element" | "timer" | "work";
 
 export interface GraphSnapshot {
   readonly nodes: readonly GraphNode[];

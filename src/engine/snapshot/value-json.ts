@@ -26,6 +26,8 @@ export function valueJson(value: DecodedValue): unknown {
       return value.text ?? value.items.map(valueJson);
     case "timer":
       return { timer: value.state };
+    case "work":
+      return { work: value.state };
     case "spin-lock":
       return { locked: value.locked };
     case "object":

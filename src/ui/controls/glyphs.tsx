@@ -54,7 +54,7 @@ export function TimerGlyph(props: { readonly state: TimerState; readonly share?:
   );
 }
 
-const NODE_PATHS: Record<Exclude<NodeKind, "timer">, string> = {
+const NODE_PATHS: Record<Exclude<NodeKind, "timer" | "work">, string> = {
   process:
     "M3 2.5h8A1.5 1.5 0 0 1 12.5 4v6A1.5 1.5 0 0 1 11 11.5H3A1.5 1.5 0 0 1 1.5 10V4A1.5 1.5 0 0 1 3 2.5zM4 5.5l1.8 1.6L4 8.7M7.2 9h2.6",
   fd: "M3 2.5h8v9H3z",
@@ -66,7 +66,7 @@ const NODE_PATHS: Record<Exclude<NodeKind, "timer">, string> = {
 };
 
 /** Kind of a graph node as a shape, 14 px box at the origin; colour from the class around it. */
-export function NodeShape({ kind }: { readonly kind: Exclude<NodeKind, "timer"> }) {
+export function NodeShape({ kind }: { readonly kind: Exclude<NodeKind, "timer" | "work"> }) {
   return (
     <path
       d={NODE_PATHS[kind]}

@@ -181,6 +181,7 @@ const timers: readonly TimerSnapshot[] = [
   [2, "firing", null, null, 0],
   [3, "idle", null, null, null],
 ].map(([key, state, expires, armedAt, cpu]) => ({
+  kind: "timer",
   id: timer(key as number),
   label: `hmap[${key}]`,
   mapId: 2,

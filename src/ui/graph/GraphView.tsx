@@ -8,6 +8,7 @@ import { HolderList } from "../panels/WhyAlivePanel.tsx";
 import { useActions, useNames, usePlayground, useSize } from "../shell/context.tsx";
 import { formatSpan } from "../text/format.ts";
 import { valueText } from "../text/names.ts";
+import { timerKey } from "../time-axis/timeline.ts";
 import { collapseGraph, NODES_SHOWN, sameGraph } from "./collapse.ts";
 import { type Box, type GraphLayout, layoutGraph, type Route } from "./layout.ts";
 import { SlotKeeper } from "./slots.ts";
@@ -19,15 +20,16 @@ function followedEdge(snapshot: Snapshot): { from: string; to: string } | null {
   if (!oops || !to) return null;
   const timer = snapshot.timers.find((t) => t.state === "firing" && (t.cpu === null || t.cpu === oops.cpu));
   return timer
-    ? { from: snapshot.graph.nodes.find((n) => n.kind === "timer" && sameTimer(n.id, timer.id))?.id ?? "", to }
+    ? { from: snapshot.graph.nodes.find((n) => n.kind === timer.kind && sameTimer(n.id, timer.id))?.id ?? "", to }
     : null;
 }
 
-const sameTimer = (node: string, timer: string): boolean =>
-  node === timer || node.replace(/^timer:/, "") === timer.replace(/^(t|timer):/, "");
+const sameTimer = (node: string, timer: string): boolean => node === timer || timerKey(node) === timerKey(timer);
 
 function timerOf(snapshot: Snapshot, node: GraphNode): TimerSnapshot | null {
-  return node.kind === "timer" ? (snapshot.timers.find((t) => sameTimer(node.id, t.id)) ?? null) : null;
+  return node.kind === "timer" || node.kind === "work"
+    ? (snapshot.timers.find((t) => sameTimer(node.id, t.id)) ?? null)
+    : null;
 }
 
 /** First line and second line of a node. */
@@ -46,6 +48,12 @@ export function nodeWords(
     if (node.timerState === "firing") return ["firing", timer?.cpu == null ? "" : `on CPU ${timer.cpu}`];
     if (node.timerState === "idle") return ["idle", "not queued"];
     return [node.timerState, ""];
+  }
+  if (node.kind === "work" && node.timerState && !node.id.endsWith(":*")) {
+    if (node.timerState === "armed")
+      return ["work queued", timer?.expires == null || timer.expires <= now ? "due" : formatSpan(timer.expires - now)];
+    if (node.timerState === "firing") return ["work runs", timer?.cpu == null ? "" : `on CPU ${timer.cpu}`];
+    return ["work queue", node.timerState === "idle" ? "not queued" : node.timerState];
   }
   if (node.kind === "timer" && node.label === node.id) return ["timer", "outside every map"];
   if (node.kind === "pin") return ["pin", node.detail.replace(/^\/sys\/fs/, "/…")];
@@ -386,7 +394,7 @@ export const NodeBox = memo(function NodeBox({
       <title>{title}</title>
       {node.state === "firing" ? <circle className="pulse" cx={x + 14.5} cy={y + 14.5} r="7" /> : null}
       <rect className="n-box" x={x} y={y} width={w} height={h} rx="5" />
-      {node.kind === "timer" ? (
+      {node.kind === "timer" || node.kind === "work" ? (
         <g transform={`translate(${x + 7.5} ${y + 7.5})`}>
           <TimerShape state={node.timerState ?? "none"} share={share} />
         </g>

@@ -9,12 +9,14 @@ const joined = (count: number): string => `×${count}`;
 /** How many edges of the moment an edge of the picture stands for. */
 export const countOf = (edge: GraphEdge): number => Number(/^×(\d+)$/.exec(edge.label)?.[1] ?? 1);
 
+const WORDS: { readonly [kind: string]: string } = { timer: "timers", work: "work queues" };
+
 /** One node for all elements of a map and one for all their timers, with counts; edges joined. */
 export function collapseGraph(graph: GraphSnapshot): GraphSnapshot {
   if (graph.nodes.length <= NODES_SHOWN) return graph;
   const stand = (id: string): string => {
     const [kind, map] = id.split(":");
-    return kind === "element" || kind === "timer" ? `${kind}:${map}:*` : id;
+    return kind === "element" || kind === "timer" || kind === "work" ? `${kind}:${map}:*` : id;
   };
   const groups = new Map<string, GraphNode[]>();
   for (const node of graph.nodes) {
@@ -33,11 +35,16 @@ export function collapseGraph(graph: GraphSnapshot): GraphSnapshot {
       id,
       kind: first.kind,
       label: formatNumber(members.length),
-      detail: first.kind !== "timer" ? "elements" : firing > 0 ? `timers, ${firing} fire` : "timers",
+      detail:
+        first.kind === "element"
+          ? "elements"
+          : firing > 0
+            ? `${WORDS[first.kind]}, ${firing} run`
+            : (WORDS[first.kind] ?? ""),
       refs: null,
       users: null,
       state: leaked.has(id) ? "leaked" : firing > 0 ? "firing" : "live",
-      ...(first.kind === "timer" ? { timerState: firing > 0 ? "firing" : armed > 0 ? "armed" : "idle" } : {}),
+      ...(first.timerState !== undefined ? { timerState: firing > 0 ? "firing" : armed > 0 ? "armed" : "idle" } : {}),
     };
   });
   const edges = new Map<string, GraphEdge>();

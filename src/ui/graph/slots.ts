@@ -1,6 +1,6 @@
 import type { GraphNode, GraphSnapshot, NodeId } from "../../protocol/engine-types.ts";
 
-export const COLUMNS = ["Processes, pins", "Links", "Programs", "Maps", "Elements", "Timers"] as const;
+export const COLUMNS = ["Processes, pins", "Links", "Programs", "Maps", "Elements", "Timers, work"] as const;
 
 const COLUMN_OF: Record<GraphNode["kind"], number> = {
   process: 0,
@@ -11,6 +11,7 @@ const COLUMN_OF: Record<GraphNode["kind"], number> = {
   map: 3,
   element: 4,
   timer: 5,
+  work: 5,
 };
 
 export const columnOf = (node: GraphNode): number => COLUMN_OF[node.kind];
@@ -32,7 +33,7 @@ export class SlotKeeper {
     for (const node of graph.nodes) {
       if (this.#slots.has(node.id) || node.parent !== undefined) continue;
       const taken = used[columnOf(node)] ?? new Set<number>();
-      const owner = node.kind === "timer" ? this.#slots.get(elementOf.get(node.id) ?? "") : undefined;
+      const owner = columnOf(node) === COLUMN_OF.timer ? this.#slots.get(elementOf.get(node.id) ?? "") : undefined;
       let slot = owner ?? 0;
       while (taken.has(slot)) slot++;
       taken.add(slot);

@@ -186,7 +186,7 @@ function NextExpiry({ decimals }: { readonly decimals: number }) {
         <TimerGlyph state="armed" share={shareLeft(next, snapshot.now)} size={12} />
       </span>
       <span className="s">
-        Next: timer of <code>{next.label}</code>
+        Next: {next.kind === "work" ? "work" : "timer"} of <code>{next.label}</code>
       </span>
     </div>
   );

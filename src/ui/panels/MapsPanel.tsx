@@ -41,7 +41,7 @@ const memberOf = (value: DecodedValue, name: string): DecodedValue | null =>
 function withMember(value: DecodedValue, name: string, text: string): string {
   if (value.kind !== "struct") return text;
   const members = value.members
-    .filter((m) => m.name === name || !["timer", "spin-lock", "object"].includes(m.value.kind))
+    .filter((m) => m.name === name || !["timer", "work", "spin-lock", "object"].includes(m.value.kind))
     .map((m) => `${m.name}: ${m.name === name ? text : valueText(m.value)}`);
   return `{${members.join(", ")}}`;
 }
@@ -50,7 +50,8 @@ function columnsOf(map: MapSnapshot): readonly Column[] {
   const sample = map.rows.slice(0, 60);
   const sized = (name: string, typeName: string, value: Column["value"], withText: Column["withText"]): Column => {
     const values = sample.map(value);
-    const timer = values.some((v) => v?.kind === "timer") || typeName === "struct bpf_timer";
+    const timer =
+      values.some((v) => v?.kind === "timer" || v?.kind === "work") || /^struct bpf_(timer|wq)$/.test(typeName);
     const numeric = !timer && values.every((v) => v === null || (v.kind === "scalar" && /^-?[\dx]/.test(v.text)));
     const longest = values.reduce((n, v) => Math.max(n, v ? valueText(v).length : 0), 0);
     const chars = Math.min(34, Math.max(name.length + typeName.length + 2, longest + 1));
@@ -220,7 +221,7 @@ function MapTable({ snapshot, map }: { readonly snapshot: Snapshot; readonly map
             if (!row) return null;
             const firing = columns.some((c) => {
               const v = c.value(row);
-              return v?.kind === "timer" && v.state === "firing";
+              return (v?.kind === "timer" || v?.kind === "work") && v.state === "firing";
             });
             const changed = before !== null && row.lastWrite !== null && row.lastWrite.seq >= before;
             return (
@@ -323,6 +324,7 @@ function Cell(props: {
   const { value } = props;
   if (!value) return <span className="t3">–</span>;
   if (value.kind === "timer") return <TimerCell value={value} snapshot={props.snapshot} />;
+  if (value.kind === "work") return <WorkCell value={value} snapshot={props.snapshot} />;
   const text = valueText(value);
   if (props.editing) return <CellInput text={text} {...props} />;
   const symbol = value.kind === "scalar" && value.symbol ? value.symbol : null;
@@ -362,6 +364,25 @@ function CellInput(props: {
         }
       }}
     />
+  );
+}
+
+function WorkCell({
+  value,
+  snapshot,
+}: {
+  readonly value: Extract<DecodedValue, { kind: "work" }>;
+  readonly snapshot: Snapshot;
+}) {
+  const work = snapshot.timers.find((t) => t.id === value.work) ?? null;
+  const on = work?.cpu == null ? "" : ` on CPU ${work.cpu}`;
+  const words = { none: "not initialised", idle: "idle", armed: `queued${on}`, firing: `runs${on}`, freed: "freed" };
+  const tone = value.state === "armed" || value.state === "firing" ? "c-timer" : value.state === "none" ? "t3" : "";
+  return (
+    <span className="tcell">
+      <TimerGlyph state={value.state} share={work ? shareLeft(work, snapshot.now) : 1} />
+      <span className={tone}>{words[value.state]}</span>
+    </span>
   );
 }
 

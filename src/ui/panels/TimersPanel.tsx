@@ -12,7 +12,7 @@ export function TimersPanel() {
     ", ",
   );
   return (
-    <Panel id="timers" title="Pending timers" meta={words ? <span className="m">{words}</span> : null}>
+    <Panel id="timers" title="Pending timers and work" meta={words ? <span className="m">{words}</span> : null}>
       <TimerList />
     </Panel>
   );
@@ -26,10 +26,10 @@ export function TimerList() {
   const timers = snapshot ? pendingTimers(snapshot) : [];
   if (!snapshot || timers.length === 0)
     return (
-      <Empty title="No pending timers" icon={<TimerGlyph state="none" size={20} />}>
+      <Empty title="No pending timers or work" icon={<TimerGlyph state="none" size={20} />}>
         <p>
           They appear here, soonest first, once a program calls <code>bpf_timer_start</code> or{" "}
-          <code>bpf_timer_mod</code>.
+          <code>bpf_timer_mod</code>, and work once one calls <code>bpf_wq_start</code>.
         </p>
       </Empty>
     );
@@ -46,7 +46,10 @@ export function TimerList() {
               onClick={() => actions.setView({ selectedNode: timer.id })}
             >
               <TimerGlyph state={timer.state} share={shareLeft(timer, snapshot.now)} />
-              <code className="nm">{timer.label}</code>
+              <span className="nm">
+                <code>{timer.label}</code>
+                {timer.kind === "work" ? <span className="t2"> work</span> : null}
+              </span>
               {timer.state === "firing" ? (
                 <>
                   <span className="t2 mono">{timer.cpu === null ? "" : `CPU ${timer.cpu}`}</span>

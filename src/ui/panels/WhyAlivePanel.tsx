@@ -49,7 +49,8 @@ function SubjectName() {
   const names = useNames();
   if (!snapshot || !subject) return null;
   const count = holdersOf(snapshot.graph, subject.id, names).length;
-  const tone = subject.kind === "program" ? "c-prog" : subject.kind === "timer" ? "c-timer" : "c-map";
+  const tone =
+    subject.kind === "program" ? "c-prog" : subject.kind === "timer" || subject.kind === "work" ? "c-timer" : "c-map";
   return (
     <span className="m">
       <span className={`mono ${tone}`}>{names.node(subject.id)}</span> {plural(subject.refs ?? count, "holder")}

@@ -33,6 +33,8 @@ function wordsFor(graph: GraphSnapshot, id: NodeId, names: Names): { name: strin
       return { name: names.node(id), why: "the element that contains it" };
     case "timer":
       return { name: names.node(id), why: "since its init, armed or idle" };
+    case "work":
+      return { name: names.node(id), why: "since its init, queued or not" };
     default:
       return { name: names.node(id), why: "" };
   }

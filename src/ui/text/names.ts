@@ -11,9 +11,9 @@ export interface Names {
   node(id: string): string;
 }
 
-/** Map id and key of `2:00000000`, `element:2:00000000`, `t:2:00000000` or `timer:2:00000000`. */
+/** Map id and key of `2:00000000`, `element:2:00000000`, `t:2:00000000` or `timer:2:00000000`, and of work queues (`w:`, `work:`). */
 export function parseElementId(id: string): { readonly map: number; readonly keyHex: string } {
-  const [map = "0", keyHex = ""] = id.replace(/^(element|timer|t):/, "").split(":");
+  const [map = "0", keyHex = ""] = id.replace(/^(element|timer|t|work|w):/, "").split(":");
   return { map: Number(map), keyHex };
 }
 
@@ -32,12 +32,19 @@ export function valueText(value: DecodedValue): string {
       return value.text;
     case "struct":
       return `{${value.members
-        .filter((m) => m.value.kind !== "timer" && m.value.kind !== "spin-lock" && m.value.kind !== "object")
+        .filter(
+          (m) =>
+            m.value.kind !== "timer" &&
+            m.value.kind !== "work" &&
+            m.value.kind !== "spin-lock" &&
+            m.value.kind !== "object",
+        )
         .map((m) => `${m.name}: ${valueText(m.value)}`)
         .join(", ")}}`;
     case "array":
       return value.text === null ? `[${value.items.map(valueText).join(", ")}]` : JSON.stringify(value.text);
     case "timer":
+    case "work":
       return value.state;
     case "spin-lock":
       return value.locked ? "locked" : "free";
@@ -85,7 +92,7 @@ function recordedIn(events: readonly KernelEvent[]): Recorded {
     const event = events[i] as KernelEvent;
     if (event.kind === "map-create") known.maps.set(event.map, event.name);
     else if (event.kind === "prog-load") known.programs.set(event.prog, event.name);
-    else if (event.kind === "timer-fire") known.runs.set(event.run, event.functionName);
+    else if (event.kind === "timer-fire" || event.kind === "wq-run") known.runs.set(event.run, event.functionName);
   }
   known.count = Math.max(known.count, events.length);
   return known;
@@ -127,6 +134,7 @@ export function namesOf(snapshot: Snapshot | null, events: readonly KernelEvent[
       if (kind === "element") return names.element(id);
       if (kind === "timer" || kind === "t")
         return names.element(id) === OUTSIDE ? OUTSIDE : `timer of ${names.element(id)}`;
+      if (kind === "work" || kind === "w") return `work queue of ${names.element(id)}`;
       if (kind === "map") return names.map(Number(rest[0]));
       if (kind === "prog") return names.program(Number(rest[0]));
       if (kind === "fd") return labels.get(id) ?? `fd ${rest[1] ?? rest[0]}`;

@@ -14,7 +14,7 @@ export type EventGroup = "user" | "program" | "timer" | "map" | "reference" | "h
 export const EVENT_GROUPS: readonly { readonly id: EventGroup; readonly label: string; readonly hint: string }[] = [
   { id: "user", label: "User space", hint: "system calls, loads, attachments" },
   { id: "program", label: "Programs", hint: "starts and returns" },
-  { id: "timer", label: "Timers", hint: "init, arm, fire, cancel, free" },
+  { id: "timer", label: "Timers", hint: "timers and work queues: init, arm, fire, cancel, free" },
   { id: "map", label: "Maps", hint: "elements and values" },
   { id: "reference", label: "References", hint: "taken and dropped, walks, grace periods" },
   { id: "helper", label: "Helper calls", hint: "every call with its return code" },
@@ -62,6 +62,14 @@ export function groupOf(event: KernelEvent): EventGroup {
     case "timer-return":
     case "timer-drop":
     case "timer-free":
+    case "wq-init":
+    case "wq-callback-set":
+    case "wq-queue":
+    case "wq-cancel":
+    case "wq-run":
+    case "wq-return":
+    case "wq-drop":
+    case "wq-free":
       return "timer";
     case "element-update":
     case "element-delete":
@@ -95,11 +103,14 @@ export function glyphOf(event: KernelEvent): EventGlyph {
       return "program";
     case "prog-end":
     case "timer-return":
+    case "wq-return":
       return "return";
     case "prog-free":
     case "map-free":
     case "timer-free":
     case "timer-drop":
+    case "wq-free":
+    case "wq-drop":
       return "freed";
     case "map-create":
     case "element-update":
@@ -108,12 +119,17 @@ export function glyphOf(event: KernelEvent): EventGlyph {
       return "element";
     case "timer-init":
     case "timer-callback-set":
+    case "wq-init":
+    case "wq-callback-set":
       return "init";
     case "timer-arm":
+    case "wq-queue":
       return "armed";
     case "timer-cancel":
+    case "wq-cancel":
       return "ring";
     case "timer-fire":
+    case "wq-run":
       return "fire";
     case "hold":
     case "release":
@@ -223,10 +239,43 @@ export function sentenceOf(event: KernelEvent, names: Names): readonly Part[] {
         t(" starts"),
         ...(event.late > 0 ? [dim(`, ${formatSpan(event.late)} late`)] : []),
       ];
+    case "wq-init":
+      return [
+        t("Work queue of "),
+        c(names.element(event.work)),
+        t(event.errno ? " not initialised" : " initialised"),
+        code(event.retval, event.errno),
+      ];
+    case "wq-callback-set":
+      return [t("Work queue of "), c(names.element(event.work)), t(" will call "), c(event.functionName)];
+    case "wq-queue":
+      return [t("Work of "), c(names.element(event.work)), t(` queued for the worker of CPU ${event.onCpu}`)];
+    case "wq-cancel":
+      return [
+        t("Work of "),
+        c(names.element(event.work)),
+        t(event.wasQueued ? " cancelled" : " cancelled, was not queued"),
+      ];
+    case "wq-run":
+      return [
+        t("The worker takes the work of "),
+        c(names.element(event.work)),
+        t(", "),
+        c(event.functionName),
+        t(" starts"),
+        ...(event.late > 0 ? [dim(`, ${formatSpan(event.late)} late`)] : []),
+      ];
+    case "wq-drop":
+      return [t("Work queue of "), c(names.element(event.work)), t(` dropped: ${DROPPED[event.why]}`)];
+    case "wq-free":
+      return [t("Work queue of "), c(names.element(event.work)), t(" freed")];
+    case "wq-return":
     case "timer-return": {
       const callback = fn ?? names.callback(event.run);
       return [
-        ...(callback ? [c(callback)] : [t("Callback of "), c(names.element(event.timer))]),
+        ...(callback
+          ? [c(callback)]
+          : [t("Callback of "), c(names.element(event.kind === "wq-return" ? event.work : event.timer))]),
         t(` returned ${event.retval}`),
       ];
     }

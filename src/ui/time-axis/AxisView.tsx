@@ -64,7 +64,8 @@ function lanesOf(snapshot: Snapshot, timeline: Timeline, detailed: boolean, room
         title: (
           <span className="tl">
             <TimerGlyph state={timer.state} share={shareLeft(timer, snapshot.now)} size={13} />
-            <code title={timer.label}>{shorten(timer.label, 12)}</code>
+            <code title={timer.label}>{shorten(timer.label, timer.kind === "work" ? 7 : 12)}</code>
+            {timer.kind === "work" ? "work" : null}
           </span>
         ),
         sub: null,

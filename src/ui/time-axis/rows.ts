@@ -69,7 +69,7 @@ function items(timeline: Timeline, snapshot: Snapshot, position: number, names: 
       text:
         run.kind === "program"
           ? names.program(run.prog ?? 0)
-          : `${shortTimer(names, run.timer ?? "", several)} ${running ? "is firing" : "fires"}`,
+          : `${shortTimer(names, run.timer ?? "", several)} ${callbackWords(run.timer ?? "", running)}`,
       seq: run.seq,
       bad: false,
       running,
@@ -79,6 +79,9 @@ function items(timeline: Timeline, snapshot: Snapshot, position: number, names: 
   }
   return all.sort((a, b) => a.order - b.order);
 }
+
+const callbackWords = (timer: string, running: boolean): string =>
+  timer.startsWith("w:") ? (running ? "work is running" : "work runs") : running ? "is firing" : "fires";
 
 /** What stands in one row: the same time, one thing per column, user steps of one time together. */
 function group(list: readonly Item[], position: number): { at: number; later: boolean; cells: AxisCell[] }[] {
@@ -112,7 +115,7 @@ export function axisRows(timeline: Timeline, snapshot: Snapshot, position: numbe
         .map((t) => ({
           column: (t.cpu ?? 0) + 1,
           kind: "due",
-          text: `${shortTimer(names, t.id, several)} due`,
+          text: `${shortTimer(names, t.id, several)} ${t.kind === "work" ? "work " : ""}due`,
           seq: null,
           bad: false,
           running: false,

@@ -50,8 +50,8 @@ export interface RefStep {
   readonly value: number;
 }
 
-/** A timer's id without the prefix that says what it is the id of. */
-export const timerKey = (id: string): string => id.replace(/^(t|timer):/, "");
+/** One key for the id of a timer (or work queue, which is drawn as timers are) and for its node in the graph. */
+export const timerKey = (id: string): string => id.replace(/^(t|timer):/, "").replace(/^work:/, "w:");
 
 function append<T>(index: Map<string, T[]>, timer: string, item: T): void {
   const key = timerKey(timer);
@@ -170,54 +170,44 @@ export class Timeline {
         this.#endWait(event.timer, event, true);
         this.#start({ ...span, kind: "callback", prog: null, timer: event.timer }, event.run);
         return;
+      case "wq-run":
+        this.#endWait(event.work, event, true);
+        this.#start({ ...span, kind: "callback", prog: null, timer: event.work }, event.run);
+        return;
       case "timer-return":
+      case "wq-return":
         this.#finish(event.run, event);
         return;
       case "timer-init":
-        if (event.errno === null) {
-          const life: TimerLife = { timer: event.timer, seq: event.seq, from: event.at, freedSeq: null, freedAt: null };
-          this.lives.push(life);
-          append(this.#livesOf, event.timer, life);
-          this.#openLives.set(event.timer, life);
-        }
+        if (event.errno === null) this.#live(event.timer, event);
         return;
-      case "timer-arm": {
-        this.#endWait(event.timer, event, false);
-        const wait: WaitSpan = {
-          timer: event.timer,
-          cpu: event.onCpu,
-          seq: event.seq,
-          from: event.at,
-          expires: event.expires,
-          armedBy: event.cpu === null ? null : (this.#running.get(event.cpu)?.at(-1)?.seq ?? null),
-          endSeq: null,
-          to: null,
-          firedRun: null,
-        };
-        this.waits.push(wait);
-        append(this.#waitsOf, event.timer, wait);
-        this.#openWaits.set(event.timer, wait);
+      case "wq-init":
+        if (event.errno === null) this.#live(event.work, event);
         return;
-      }
+      case "timer-arm":
+        this.#wait(event.timer, event, event.onCpu, event.expires);
+        return;
+      case "wq-queue":
+        this.#wait(event.work, event, event.onCpu, event.due);
+        return;
       case "timer-cancel":
         this.#endWait(event.timer, event, false);
         return;
+      case "wq-cancel":
+        this.#endWait(event.work, event, false);
+        return;
       case "timer-drop":
-        this.#endWait(event.timer, event, false);
-        this.#free(event.timer, event);
-        this.#dropped.set(event.timer, (this.#dropped.get(event.timer) ?? 0) + 1);
+        this.#drop(event.timer, event);
         return;
-      case "timer-free": {
-        // After a drop the memory goes later; by then the element may have a timer again.
-        const dropped = this.#dropped.get(event.timer) ?? 0;
-        if (dropped > 0) {
-          this.#dropped.set(event.timer, dropped - 1);
-          return;
-        }
-        this.#endWait(event.timer, event, false);
-        this.#free(event.timer, event);
+      case "wq-drop":
+        this.#drop(event.work, event);
         return;
-      }
+      case "timer-free":
+        this.#freed(event.timer, event);
+        return;
+      case "wq-free":
+        this.#freed(event.work, event);
+        return;
       case "hold":
       case "release":
         if (event.count === "ref") {
@@ -229,6 +219,48 @@ export class Timeline {
       default:
         return;
     }
+  }
+
+  #live(timer: string, event: KernelEvent): void {
+    const life: TimerLife = { timer, seq: event.seq, from: event.at, freedSeq: null, freedAt: null };
+    this.lives.push(life);
+    append(this.#livesOf, timer, life);
+    this.#openLives.set(timer, life);
+  }
+
+  #wait(timer: string, event: KernelEvent, onCpu: number, expires: number | null): void {
+    this.#endWait(timer, event, false);
+    const wait: WaitSpan = {
+      timer,
+      cpu: onCpu,
+      seq: event.seq,
+      from: event.at,
+      expires,
+      armedBy: event.cpu === null ? null : (this.#running.get(event.cpu)?.at(-1)?.seq ?? null),
+      endSeq: null,
+      to: null,
+      firedRun: null,
+    };
+    this.waits.push(wait);
+    append(this.#waitsOf, timer, wait);
+    this.#openWaits.set(timer, wait);
+  }
+
+  #drop(timer: string, event: KernelEvent): void {
+    this.#endWait(timer, event, false);
+    this.#free(timer, event);
+    this.#dropped.set(timer, (this.#dropped.get(timer) ?? 0) + 1);
+  }
+
+  /** After a drop the memory goes later; by then the element may have a timer again. */
+  #freed(timer: string, event: KernelEvent): void {
+    const dropped = this.#dropped.get(timer) ?? 0;
+    if (dropped > 0) {
+      this.#dropped.set(timer, dropped - 1);
+      return;
+    }
+    this.#endWait(timer, event, false);
+    this.#free(timer, event);
   }
 
   #free(timer: string, event: KernelEvent): void {

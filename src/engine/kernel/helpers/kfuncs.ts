@@ -3,6 +3,7 @@ import type { Kernel } from "../kernel.ts";
 import { DYNPTR_KFUNCS } from "./dynptr.ts";
 import { type HelperImplementation, mapArgument, memoryArgument, returnPointer } from "./implementation.ts";
 import { STRING_KFUNCS } from "./strings.ts";
+import { WORK_QUEUE_KFUNCS } from "./work-queues.ts";
 
 /** Elements of a hash map; other maps count none. */
 const elementCount: HelperImplementation = (kernel, _task, frame) => {
@@ -88,4 +89,5 @@ export const KFUNCS: ReadonlyMap<string, HelperImplementation> = new Map([
   ["bpf_local_irq_restore", irqOn],
   ...DYNPTR_KFUNCS,
   ...STRING_KFUNCS,
+  ...WORK_QUEUE_KFUNCS,
 ]);

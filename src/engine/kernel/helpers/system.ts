@@ -6,8 +6,9 @@ import { type HelperImplementation, mapArgument, memoryArgument, setU64, u64Of }
 export const BOOT_REALTIME = 1_618_185_600_000_000_000n;
 /** CLOCK_TAI runs this much ahead of CLOCK_REALTIME (2021), ns. */
 const TAI_OFFSET = 37_000_000_000n;
-/** The process that user space's calls come from; softirqs interrupt the idle task. */
+/** The process that user space's calls come from; softirqs interrupt the idle task, kworkers are threads of the kernel. */
 const PID = 1000;
+const KWORKER_PID = 20;
 const COMM = "playground";
 
 const now: HelperImplementation = (kernel, _task, frame) => setU64(frame, 0, BigInt(Math.floor(kernel.state.now)));
@@ -31,7 +32,7 @@ const processor: HelperImplementation = (_kernel, task) => Math.max(task.cpu, 0)
 const zero: HelperImplementation = () => 0;
 
 const pidTgid: HelperImplementation = (_kernel, task, frame) => {
-  const pid = task.kind === "softirq" ? 0 : PID + task.process;
+  const pid = task.kind === "softirq" ? 0 : task.kind === "kworker" ? KWORKER_PID + task.cpu : PID + task.process;
   frame.lo[0] = pid;
   frame.hi[0] = pid;
   return undefined;
@@ -42,7 +43,8 @@ const comm: HelperImplementation = (kernel, task, frame) => {
   const at = memoryArgument(kernel, frame, 1, size, true);
   if (at < 0) return 0;
   if (size === 0) return negative("EINVAL");
-  const name = task.kind === "softirq" ? `swapper/${task.cpu}` : COMM;
+  const names = { softirq: `swapper/${task.cpu}`, kworker: `kworker/${task.cpu}:1`, syscall: COMM, worker: COMM };
+  const name = names[task.kind];
   const { bytes } = kernel.memory;
   bytes.fill(0, at, at + size);
   for (let i = 0; i < Math.min(name.length, size - 1); i++) bytes[at + i] = name.charCodeAt(i);

@@ -208,6 +208,7 @@ export function createMap(
     special,
     timerAt: specialField(special, "bpf_timer")?.offset ?? -1,
     timerSize: timerSizeOf(dialect),
+    wqAt: specialField(special, "bpf_wq")?.offset ?? -1,
     lockAt: specialField(special, "bpf_spin_lock")?.offset ?? -1,
     dialect,
     inner,

@@ -6,6 +6,7 @@ import type { Kernel } from "../kernel.ts";
 import type { BpfMap, HashStorage, OpFrame, Task, Timer } from "../state.ts";
 import { callRcu, finish, op } from "../tasks.ts";
 import { timerAtField } from "../timers/timer-object.ts";
+import { dropWorkOfValue } from "../works/work-object.ts";
 import {
   chooseVictim,
   findElement,
@@ -164,6 +165,7 @@ function dropThen(
   valueAt: number,
   release: "spare" | "free" | null,
 ): number | null {
+  dropWorkOfValue(kernel, map, valueAt, "update");
   const timer = timerOfValue(kernel, map, valueAt);
   const work = timer === null ? null : kernel.policy.onDrop(kernel, task, timer, "update");
   if (work === null) {
@@ -240,6 +242,7 @@ function evict(
   const element = elementId(kernel, map, valueAt);
   unlinkElement(kernel, table, victim);
   kernel.emit({ kind: "element-delete", map: map.id, element, by: "eviction" });
+  dropWorkOfValue(kernel, map, valueAt, "eviction");
   const timer = timerOfValue(kernel, map, valueAt);
   const work = timer === null ? null : kernel.policy.onDrop(kernel, task, timer, "eviction");
   if (work === null) {
@@ -277,6 +280,7 @@ function replace(
     if (!table.lru || fresh !== "E2BIG") return negative(fresh === "E2BIG" ? "ENOMEM" : fresh);
     unlinkElement(kernel, table, old);
     const valueAt = old + table.valueOffset;
+    dropWorkOfValue(kernel, map, valueAt, "update");
     const timer = timerOfValue(kernel, map, valueAt);
     const work = timer === null ? null : kernel.policy.onDrop(kernel, task, timer, "update");
     if (work === null) {
@@ -347,6 +351,7 @@ export function removeElement(
     kernel.emit({ kind: "element-delete", map: map.id, element: elementId(kernel, map, valueAt), by });
   }
   unlinkElement(kernel, table, element);
+  dropWorkOfValue(kernel, map, valueAt, by === "kernel" ? "map-free" : "delete");
   const timer = timerOfValue(kernel, map, valueAt);
   const work =
     timer === null ? null : kernel.policy.onDrop(kernel, task, timer, by === "kernel" ? "map-free" : "delete");

@@ -1,8 +1,8 @@
 import { guestAddress } from "../../vm/memory.ts";
 import type { Kernel } from "../kernel.ts";
-import { indexOfValue } from "../maps/values.ts";
 import type { Cpu, HrtimerQueue, OpFrame, Task, Timer } from "../state.ts";
-import { finish, kernelStackKey, pushFunction, quiescent, setPointer } from "../tasks.ts";
+import { finish, pushFunction, quiescent, setPointer } from "../tasks.ts";
+import { setCallbackArguments } from "./callback-arguments.ts";
 import { firstHrtimer, firstKey, firstProgrammed, type QueuedHrtimer } from "./hrtimer-queue.ts";
 import { dequeueTimer, shownExpiry } from "./timer-object.ts";
 import { collectWheel, nextWheelJiffy } from "./wheel.ts";
@@ -86,19 +86,7 @@ function fire(kernel: Kernel, task: Task, timer: Timer): boolean {
     setPointer(frame, 1, timer.valueAt);
     return true;
   }
-  const map = state.maps.get(timer.mapId);
-  if (map === undefined) {
-    setPointer(frame, 3, timer.valueAt);
-    return true;
-  }
-  setPointer(frame, 1, map.address);
-  const { storage } = map;
-  const key =
-    storage.kind === "hash"
-      ? timer.valueAt - storage.valueOffset + storage.keyOffset
-      : kernelStackKey(kernel, task, indexOfValue(map, timer.valueAt));
-  setPointer(frame, 2, key);
-  setPointer(frame, 3, timer.valueAt);
+  setCallbackArguments(kernel, task, frame, timer.mapId, timer.valueAt);
   return true;
 }
 

@@ -14,25 +14,37 @@ import { dequeueWheel, enqueueWheel, forwardWheel } from "./wheel.ts";
 export const CONTROL_BYTES = 144;
 
 /**
- * The timer that a `struct bpf_timer` points to; null when it is zero. A pointer that leads to no timer (a program that no verifier
- * saw has written there) is an oops, "bad".
+ * What a `struct bpf_timer` or `struct bpf_wq` points to; null when it is zero. A pointer that leads to no control block (a program
+ * that no verifier saw has written there) is an oops, "bad".
  */
-export function timerAtField(kernel: Kernel, field: number): Timer | null | "bad" {
+export function objectAtField<T>(
+  kernel: Kernel,
+  field: number,
+  objects: ReadonlyMap<number, T>,
+  what: "timer" | "work queue",
+): T | null | "bad" {
   const { view } = kernel.memory;
   const low = view.getUint32(field, true);
   const high = view.getUint32(field + 4, true);
   if (low === 0 && high === 0) return null;
-  const timer = kernel.state.timers.get(low);
-  if (timer !== undefined && high === Number(GUEST_BASE >> 32n)) return timer;
+  const found = objects.get(low);
+  if (found !== undefined && high === Number(GUEST_BASE >> 32n)) return found;
   const address = (BigInt(high) << 32n) | BigInt(low);
   const object = address >= GUEST_BASE && address < GUEST_BASE + 0x1_0000_0000n ? kernel.memory.objectAt(low) : null;
   kernel.oops(
     object !== null && object.freedAt !== null
-      ? { what: "use-after-free", message: `use after free of ${object.label}: a timer that is gone`, address }
-      : { what: "invalid-address", message: "unable to handle page fault: the timer's bytes are no timer", address },
+      ? { what: "use-after-free", message: `use after free of ${object.label}: a ${what} that is gone`, address }
+      : {
+          what: "invalid-address",
+          message: `unable to handle page fault: the ${what}'s bytes are no ${what}`,
+          address,
+        },
   );
   return "bad";
 }
+
+export const timerAtField = (kernel: Kernel, field: number): Timer | null | "bad" =>
+  objectAtField(kernel, field, kernel.state.timers, "timer");
 
 /** The map and value that memory belongs to; null outside every map. */
 export function ownerOf(kernel: Kernel, offset: number): { readonly map: BpfMap; readonly valueAt: number } | null {
@@ -126,26 +138,30 @@ export function refuseWithoutUser(kernel: Kernel, map: BpfMap | null): number {
   return map !== null && kernel.policy.needsUser && usercnt(map.holders) === 0 ? negative("EPERM") : 0;
 }
 
-/** Stores the callback; where the policy says so, the timer takes a reference on the program (once) and gives back the former one. */
+/** Takes a reference on a program in the name of a timer or work item (once), and gives back the former one. */
+export function holdProgram(kernel: Kernel, object: Pick<Timer, "holds" | "node">, programId: number): void {
+  if (object.holds === programId) return;
+  hold(kernel, { kind: "prog", id: programId }, object.node);
+  const before = object.holds;
+  object.holds = programId;
+  if (before !== null) release(kernel, null, { kind: "prog", id: before }, object.node);
+}
+
+/** Stores the callback; where the policy says so, the timer holds the program. */
 export function setCallback(kernel: Kernel, timer: Timer, programId: number, entry: number): void {
   const name = functionAt(kernel.executable(programId), entry);
-  if (kernel.policy.holdsProgram && timer.holds !== programId) {
-    hold(kernel, { kind: "prog", id: programId }, timer.node);
-    const before = timer.holds;
-    timer.holds = programId;
-    if (before !== null) release(kernel, null, { kind: "prog", id: before }, timer.node);
-  }
+  if (kernel.policy.holdsProgram) holdProgram(kernel, timer, programId);
   timer.callback = { program: programId, entry, name };
   kernel.emit({ kind: "timer-callback-set", timer: timer.id, prog: programId, functionName: name });
 }
 
 /** Forgets the callback and gives the program reference back. */
-export function dropCallback(kernel: Kernel, timer: Timer): void {
-  timer.callback = null;
-  if (timer.holds === null) return;
-  const program = timer.holds;
-  timer.holds = null;
-  release(kernel, null, { kind: "prog", id: program }, timer.node);
+export function dropCallback(kernel: Kernel, object: Pick<Timer, "callback" | "holds" | "node">): void {
+  object.callback = null;
+  if (object.holds === null) return;
+  const program = object.holds;
+  object.holds = null;
+  release(kernel, null, { kind: "prog", id: program }, object.node);
 }
 
 const cpuOf = (kernel: Kernel, id: number): Cpu => {
