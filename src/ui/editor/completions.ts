@@ -237,6 +237,7 @@ const SCRIPT_COMMANDS: readonly (readonly [string, string])[] = [
   ["expect map ${1:MAP}[${2:0}] missing", "no such element"],
   ["expect global ${1:NAME} == ${2:0}", "a global variable"],
   ["expect timers pending == ${1:0}", "how many timers wait"],
+  ["expect works pending == ${1:0}", "how many work items wait for a worker"],
   ["expect prog ${1:NAME} freed", "the program is gone"],
   ['expect trace contains "${1:text}"', "what was printed"],
   ["expect no oops", "nothing went wrong"],
