@@ -39,8 +39,8 @@ export interface ContextLayout {
   readonly size: number;
   readonly fields: readonly ContextField[];
   /**
-   * Contexts that are plain memory: any aligned access of up to 8 bytes in [start, end); `negative` accepts aligned offsets
-   * from -8 as this kernel does for tracepoints.
+   * Contexts that are plain memory: any aligned access of up to 8 bytes in [start, end); `negative` accepts every
+   * aligned negative offset, as this kernel does for tracepoints.
    */
   readonly flat: {
     readonly start: number;
@@ -476,7 +476,7 @@ export function checkContextAccess(layout: ContextLayout, off: number, size: num
   const flat = layout.flat;
   if (flat === null || off % size !== 0 || (write && !flat.write)) return REFUSED;
   if (off >= flat.start && off + size <= flat.end) return SCALAR;
-  return flat.negative && off < 0 && off >= -8 ? SCALAR : REFUSED;
+  return flat.negative && off < 0 ? SCALAR : REFUSED;
 }
 
 /** Direct packet access by program type: through a pointer loaded from the context. */

@@ -11,6 +11,11 @@ import { setPointer } from "./tasks.ts";
 const HEADROOM = 256;
 const TAILROOM = 320;
 const ETH_HLEN = 14;
+/**
+ * Bytes in front of a context whose loads may have any negative offset of an instruction. On Linux whatever lies there is read; here
+ * it is zero.
+ */
+const FRONT = 0x8000;
 const LOOPBACK_IFINDEX = 1;
 
 /** Layouts by type and attach type: tables, made once. */
@@ -60,9 +65,13 @@ export function buildContext(
   const flat = layout.flat !== null && layout.fields.every((field) => field.pointer === null);
   const size = flat ? Math.max(given?.length ?? 0, Math.min(layout.flat?.end ?? 0, 8192), 8) : Math.max(layout.size, 8);
   if (given !== null && given.length > size) return "EINVAL";
-  const at = kernel.memory.allocate(size, "context", `context of ${program.name}`, null, flat ? 0 : SHADOW_CONTEXT);
-  if (at === null) return "ENOMEM";
+  const front = layout.flat?.negative ? FRONT : 0;
+  const shadow = flat ? 0 : SHADOW_CONTEXT;
+  const block = kernel.memory.allocate(front + size, "context", `context of ${program.name}`, null, shadow);
+  if (block === null) return "ENOMEM";
+  const at = block + front;
   const context: ContextDescriptor = {
+    block,
     at,
     size,
     programType: program.type,
@@ -77,14 +86,14 @@ export function buildContext(
   task.context = context;
   if (packet || data.length > 0) {
     const blockSize = HEADROOM + data.length + TAILROOM;
-    const block = kernel.memory.allocate(blockSize, "packet", "packet", null);
-    if (block === null) {
+    const packetBlock = kernel.memory.allocate(blockSize, "packet", "packet", null);
+    if (packetBlock === null) {
       freeContext(kernel, task);
       return "ENOMEM";
     }
-    context.packetBlock = block;
+    context.packetBlock = packetBlock;
     context.packetBlockSize = blockSize;
-    context.data = block + HEADROOM;
+    context.data = packetBlock + HEADROOM;
     context.end = context.data + data.length;
     kernel.memory.bytes.set(data, context.data);
   }
@@ -131,7 +140,7 @@ export function setUpStart(task: Task, frame: VmFrame): void {
 export function freeContext(kernel: Kernel, task: Task): void {
   const context = task.context;
   if (context === null) return;
-  kernel.memory.free(context.at, kernel.state.now);
+  kernel.memory.free(context.block, kernel.state.now);
   if (context.packetBlock !== 0) kernel.memory.free(context.packetBlock, kernel.state.now);
   task.context = null;
 }

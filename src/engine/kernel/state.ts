@@ -314,7 +314,9 @@ export type Wait =
 
 /** What `ctx` points to, and where its fields come from. Offsets into guest memory; 0 when absent. */
 export interface ContextDescriptor {
-  /** Offset of the context block. */
+  /** The allocation that holds the context. */
+  readonly block: number;
+  /** Offset of the context. */
   readonly at: number;
   readonly size: number;
   readonly programType: number;

@@ -62,7 +62,7 @@ export function checkAlignment(w: Walker, reg: Reg, off: number, size: number, s
   if (isAligned(reg.scalar, reg.off + off, size)) return true;
   return w.reject(
     "EACCES",
-    `misaligned ${alignmentName(reg.type)}access off ${variableText(reg.scalar)}+${reg.off}+${off} size ${size}`,
+    `misaligned ${alignmentName(reg)}access off ${variableText(reg.scalar)}+${reg.off}+${off} size ${size}`,
     "misaligned-access",
   );
 }
@@ -74,8 +74,9 @@ function isAligned(s: Scalar, off: number, size: number): boolean {
   return ((low | s.mLo) & mask) === 0;
 }
 
-function alignmentName(type: number): string {
-  switch (type) {
+/** Linux has names for the plain pointer types only. */
+function alignmentName(reg: Reg): string {
+  switch (reg.flags === 0 ? reg.type : SCALAR_VALUE) {
     case PTR_TO_FLOW_KEYS:
       return "flow keys ";
     case PTR_TO_MAP_KEY:

@@ -204,13 +204,12 @@ function stepAtomic(w: Walker, insn: Instruction): boolean {
   const { dst, src, imm } = insn;
   if (imm === BPF_LOAD_ACQ) {
     if (!w.checkReadable(src) || !w.checkWritable(dst)) return false;
-    if (!refuseAtomicBase(w, src, "loads from")) return false;
-    return stepLoad(w, insn, false, true);
+    // Linux looks at the base after the load: one that was loaded over passes (seen on 6.18.44).
+    return stepLoad(w, insn, false, true) && refuseAtomicBase(w, src, "loads from");
   }
   if (imm === BPF_STORE_REL) {
     if (!w.checkReadable(src) || !w.checkReadable(dst)) return false;
-    if (!refuseAtomicBase(w, dst, "stores into")) return false;
-    return stepStore(w, insn, true);
+    return stepStore(w, insn, true) && refuseAtomicBase(w, dst, "stores into");
   }
   if (!RMW.has(imm))
     return w.reject(
@@ -231,18 +230,10 @@ function stepAtomic(w: Walker, insn: Instruction): boolean {
   if (fetch) {
     into = imm === BPF_CMPXCHG ? 0 : src;
     if (!w.checkWritable(into)) return false;
+    // From here on it has no known value, also where it is the base.
+    w.setReg(into, REG_UNKNOWN);
   }
-  const loaded = accessMemory(
-    w,
-    dst,
-    insn.off,
-    size,
-    false,
-    -1,
-    true,
-    false,
-    fetch && w.reg(dst).scalar.isConst ? into : fetch ? into : -1,
-  );
+  const loaded = accessMemory(w, dst, insn.off, size, false, -1, true, false, into);
   if (loaded === null) return false;
   if (fetch) w.setReg(into, loaded);
   if (accessMemory(w, dst, insn.off, size, true, -1, true, false, -1) === null) return false;
