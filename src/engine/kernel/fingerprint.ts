@@ -1,6 +1,8 @@
 import type { VmFrame } from "../vm/frame.ts";
+import { GUEST_HIGH } from "../vm/memory.ts";
 import type { Kernel } from "./kernel.ts";
-import type { Frame, Task, Timer, Work } from "./state.ts";
+import type { Cpu, Frame, Task, Timer, Work } from "./state.ts";
+import { STACK_BLOCK } from "./tasks.ts";
 import { hrtimersInOrder } from "./timers/hrtimer-queue.ts";
 import { bucketTimers } from "./timers/wheel.ts";
 
@@ -30,63 +32,70 @@ class Digest {
   }
 }
 
+/** What belongs to one task alone lies where it happened to be allocated: it is named by its task, and by the place within. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  /** Negative, unlike any offset's upper half. */
+  readonly name: number;
+}
+
+function privateRanges(kernel: Kernel): Range[] {
+  const ranges: Range[] = [];
+  for (const cpu of kernel.state.cpus) {
+    cpu.stack.forEach((id, depth) => {
+      const task = kernel.state.tasks.get(id);
+      if (task === undefined) return;
+      const name = -16 * (64 * cpu.id + depth + 1);
+      if (task.stackBlock !== 0) ranges.push({ start: task.stackBlock, end: task.stackBlock + STACK_BLOCK, name });
+      const { context } = task;
+      if (context === null) return;
+      ranges.push({ start: context.at, end: context.at + Math.max(context.size, 1), name: name - 1 });
+      if (context.packetBlock === 0) return;
+      const end = context.packetBlock + context.packetBlockSize;
+      ranges.push({ start: context.packetBlock, end, name: name - 2 });
+    });
+  }
+  return ranges;
+}
+
+/** A 64-bit word, as a place when it points into a private range. */
+function hashWord(digest: Digest, ranges: readonly Range[], low: number, high: number): void {
+  if (high === GUEST_HIGH) {
+    const at = low >>> 0;
+    for (const range of ranges) {
+      // One past the end is a place too: r10, and the end of a packet.
+      if (at < range.start || at > range.end) continue;
+      digest.word(range.name);
+      digest.word(at - range.start);
+      return;
+    }
+  }
+  digest.word(low);
+  digest.word(high);
+}
+
 /**
  * Names a state by what decides how it goes on: memory, objects and their holders, timers, tasks, time. States that differ only in
- * what was told, or in the numbers of tasks and tickets, have the same name.
+ * what was told, in the numbers of tasks, tickets and orders, or in where a task's stack and context lie, have the same name.
  */
 export function fingerprint(kernel: Kernel): string {
   const { state } = kernel;
   const digest = new Digest();
+  const ranges = privateRanges(kernel);
   digest.number(state.now);
+  digest.number(state.prng.state);
+  digest.number(state.failAllocations);
   digest.text(state.oops === null ? "" : state.oops.message);
   hashMemory(kernel, digest);
-  for (const map of state.maps.values()) {
-    digest.text(`${map.id}${map.freed ? "f" : ""}${map.frozen ? "z" : ""}${[...map.holders.keys()].sort().join()}`);
-    const { storage } = map;
-    if (storage.kind === "slots")
-      digest.text(
-        [...storage.slots]
-          .map(([key, id]) => `${key}=${id}`)
-          .sort()
-          .join(),
-      );
-    else if (storage.kind === "list") digest.text(storage.values.join());
-    else if (storage.kind === "hash")
-      digest.text(`${storage.free.join()};${storage.spare.join()};${storage.carved};${storage.newest}`);
-    else if (storage.kind === "ringbuf") digest.text(storage.ring.records.map((r) => `${r.at}${r.state}`).join());
-    else if (storage.kind === "timers") digest.text([...storage.timers].join());
-  }
-  for (const program of state.programs.values()) {
-    digest.text(`${program.id}${program.state}${[...program.holders.keys()].sort().join()}`);
-  }
-  for (const process of state.processes.values()) digest.text(`${process.id}:${[...process.fds.keys()].join()}`);
-  digest.text([...state.pins.keys()].join());
-  for (const timer of state.timers.values()) hashTimer(digest, timer);
-  for (const work of state.works.values()) hashWork(digest, work);
-  for (const cpu of state.cpus) {
-    for (const queue of [cpu.hrtimers.monotonic, cpu.hrtimers.boottime]) {
-      for (const timer of hrtimersInOrder(queue)) digest.number(timer.index);
-      digest.word(-2);
-    }
-    if (cpu.wheel.count > 0) {
-      digest.number(cpu.wheel.clk);
-      for (let bucket = 0; bucket < cpu.wheel.heads.length; bucket++) {
-        for (const index of bucketTimers(cpu.wheel, bucket)) digest.number(bucket * 4096 + index);
-      }
-    }
-    for (const control of cpu.works) digest.number(control);
-    digest.number(cpu.served);
-    digest.number(cpu.locksHeld);
-    for (const id of cpu.stack) hashTask(kernel, digest, state.tasks.get(id) as Task);
-    digest.word(-3);
-  }
+  hashObjects(kernel, digest);
+  const byControl = <T extends { readonly control: number }>(objects: Iterable<T>): T[] =>
+    [...objects].sort((a, b) => a.control - b.control);
+  for (const timer of byControl(state.timers.values())) hashTimer(digest, timer);
+  for (const work of byControl(state.works.values())) hashWork(digest, work);
+  for (const cpu of state.cpus) hashCpu(kernel, digest, cpu, ranges);
   const names = new Map<number, string>();
-  const workers = [...state.tasks.values()].filter((task) => task.cpu < 0);
-  for (const task of workers) {
-    const own = new Digest();
-    hashTask(kernel, own, task);
-    names.set(task.id, own.value);
-  }
+  for (const task of state.tasks.values()) if (task.cpu < 0) names.set(task.id, fingerprintTask(kernel, task));
   digest.text([...names.values()].sort().join());
   const place = (id: number): string => {
     const task = state.tasks.get(id);
@@ -105,22 +114,104 @@ export function fingerprint(kernel: Kernel): string {
   return digest.value;
 }
 
-/** All that lives; of stacks what is open. */
+/** Names what a task is about to do; tasks of the same name are interchangeable. */
+export function fingerprintTask(kernel: Kernel, task: Task): string {
+  const digest = new Digest();
+  hashTask(kernel, digest, task, privateRanges(kernel));
+  return digest.value;
+}
+
+function hashObjects(kernel: Kernel, digest: Digest): void {
+  const { state } = kernel;
+  for (const map of state.maps.values()) {
+    digest.text(`${map.id}${map.freed ? "f" : ""}${map.frozen ? "z" : ""}${[...map.holders.keys()].sort().join()}`);
+    const { storage } = map;
+    switch (storage.kind) {
+      case "slots":
+        digest.text(
+          [...storage.slots]
+            .map(([key, id]) => `${key}=${id}`)
+            .sort()
+            .join(),
+        );
+        break;
+      case "list":
+        digest.text(storage.values.join());
+        break;
+      case "hash": {
+        const { free, spare, carved, newest, oldest, count } = storage;
+        digest.text(`${free.join()};${spare.join()};${carved};${newest};${oldest};${count}`);
+        break;
+      }
+      case "ringbuf": {
+        const { used, produced, consumed, records } = storage.ring;
+        digest.text(`${used};${produced};${consumed};${records.map((r) => `${r.at}${r.state}`).join()}`);
+        break;
+      }
+      case "timers":
+        digest.text(`${storage.nextTimerId};${[...storage.timers].join()}`);
+    }
+  }
+  for (const program of state.programs.values()) {
+    digest.text(`${program.id}${program.state}${[...program.holders.keys()].sort().join()}`);
+  }
+  for (const link of state.links.values())
+    digest.text(`${link.id}${link.gone ? "g" : ""}${[...link.holders.keys()].sort().join()}`);
+  for (const process of state.processes.values())
+    digest.text(`${process.id}:${[...process.fds.keys()].join()};${process.nextFd}${process.exited ? "x" : ""}`);
+  digest.text([...state.pins.keys()].join());
+}
+
+function hashCpu(kernel: Kernel, digest: Digest, cpu: Cpu, ranges: readonly Range[]): void {
+  const { state } = kernel;
+  // What a softirq serves are the timers that were queued before it began.
+  let before = 0;
+  for (const id of cpu.stack) {
+    const frame = state.tasks.get(id)?.frames[0];
+    if (frame?.kind === "op" && frame.name === "softirq") before = frame.data["before"];
+  }
+  for (const queue of [cpu.hrtimers.monotonic, cpu.hrtimers.boottime]) {
+    for (const { index, order } of hrtimersInOrder(queue)) {
+      digest.number(state.timerControls[index] as number);
+      digest.word((order < before ? 1 : 0) + (order < cpu.servedOrder ? 2 : 0));
+    }
+    digest.word(-2);
+  }
+  if (cpu.wheel.count > 0) {
+    digest.number(cpu.wheel.clk);
+    for (let bucket = 0; bucket < cpu.wheel.heads.length; bucket++) {
+      for (const index of bucketTimers(cpu.wheel, bucket)) {
+        digest.word(bucket);
+        digest.number(state.timerControls[index] as number);
+      }
+    }
+  }
+  for (const control of cpu.works) digest.number(control);
+  digest.number(cpu.served);
+  digest.number(cpu.locksHeld);
+  for (const id of cpu.stack) hashTask(kernel, digest, state.tasks.get(id) as Task, ranges);
+  digest.word(-3);
+}
+
+/** All that lives and is not private to a task. */
 function hashMemory(kernel: Kernel, digest: Digest): void {
   const { memory } = kernel;
-  const { view, shadow } = memory;
   for (const object of memory.live()) {
+    if (object.kind === "stack" || object.kind === "context" || object.kind === "packet") continue;
     digest.word(object.start);
-    const end = object.start + object.block;
-    for (let at = object.start; at < end; at += 8) {
-      if (object.kind === "stack" && shadow[at >>> 3] === 0) continue;
-      const low = view.getInt32(at, true);
-      const high = view.getInt32(at + 4, true);
-      if ((low | high) === 0) continue;
-      digest.word(at);
-      digest.word(low);
-      digest.word(high);
-    }
+    hashBytes(kernel, digest, [], object.start, object.start + object.block);
+  }
+}
+
+/** Words that are not zero, with their places from `start` on. */
+function hashBytes(kernel: Kernel, digest: Digest, ranges: readonly Range[], start: number, end: number): void {
+  const { view } = kernel.memory;
+  for (let at = start; at < end; at += 8) {
+    const low = view.getInt32(at, true);
+    const high = view.getInt32(at + 4, true);
+    if ((low | high) === 0) continue;
+    digest.word(at - start);
+    hashWord(digest, ranges, low, high);
   }
 }
 
@@ -141,41 +232,64 @@ function hashWork(digest: Digest, work: Work): void {
   digest.word(work.holds ?? -1);
 }
 
-function hashTask(kernel: Kernel, digest: Digest, task: Task): void {
+function hashTask(kernel: Kernel, digest: Digest, task: Task, ranges: readonly Range[]): void {
   digest.text(task.kind);
   digest.word(task.timer);
   digest.word(task.work);
   digest.word(task.rcu);
+  digest.word(task.tailCalls);
   if (kernel.settings.insnCost > 0) digest.number(task.time);
   const wait = task.wait;
   if (wait !== null)
     digest.text(wait.on === "callback" ? `c${wait.control}` : wait.on === "lock" ? `l${wait.at}` : wait.on);
-  for (const frame of task.frames) hashFrame(digest, frame);
+  for (const frame of task.frames) hashFrame(digest, frame, ranges);
+  const { context, stackBlock } = task;
+  if (stackBlock !== 0) hashStack(kernel, digest, ranges, stackBlock);
+  if (context === null) return;
+  digest.word(context.data - context.packetBlock);
+  digest.word(context.end - context.data);
+  digest.word(context.meta - context.data);
+  hashBytes(kernel, digest, ranges, context.at, context.at + context.size);
+  if (context.packetBlock === 0) return;
+  hashBytes(kernel, digest, ranges, context.packetBlock, context.packetBlock + context.packetBlockSize);
 }
 
-function hashFrame(digest: Digest, frame: Frame): void {
+/** Of a stack what is open. */
+function hashStack(kernel: Kernel, digest: Digest, ranges: readonly Range[], block: number): void {
+  const { shadow } = kernel.memory;
+  for (let at = block; at < block + STACK_BLOCK; at += 8) {
+    if (shadow[at >>> 3] === 0) continue;
+    let end = at + 8;
+    while (end < block + STACK_BLOCK && shadow[end >>> 3] !== 0) end += 8;
+    digest.word(at - block);
+    hashBytes(kernel, digest, ranges, at, end);
+    at = end;
+  }
+}
+
+/** Not part of a name: the note of a call is for telling; a ticket's number says nothing; of an order see {@link hashCpu}. */
+const UNNAMED: ReadonlySet<string> = new Set(["call", "ticket", "before"]);
+
+function hashFrame(digest: Digest, frame: Frame, ranges: readonly Range[]): void {
   if (frame.kind === "op") {
     digest.text(frame.name);
     digest.word(frame.step);
     for (const [name, value] of Object.entries(frame.data)) {
-      // The note of a call is for telling; a ticket's number says nothing.
-      if (name === "call" || name === "ticket") continue;
+      if (UNNAMED.has(name)) continue;
       if (typeof value === "number") {
         digest.text(name);
         digest.number(value);
       } else if (typeof value === "string" || typeof value === "boolean") digest.text(`${name}${value}`);
-      else if (Array.isArray(value)) digest.text(`${name}${value.join()}`);
+      else if (Array.isArray(value) || value instanceof Uint8Array) digest.text(`${name}${value.join()}`);
     }
     return;
   }
-  hashRegisters(digest, frame);
+  hashRegisters(digest, frame, ranges);
 }
 
-function hashRegisters(digest: Digest, frame: VmFrame): void {
+function hashRegisters(digest: Digest, frame: VmFrame, ranges: readonly Range[]): void {
   digest.word(frame.program);
   digest.word(frame.pc);
-  for (let r = 0; r <= 10; r++) {
-    digest.word(frame.lo[r] as number);
-    digest.word(frame.hi[r] as number);
-  }
+  digest.word(frame.mayGoto);
+  for (let r = 0; r <= 10; r++) hashWord(digest, ranges, frame.lo[r] as number, frame.hi[r] as number);
 }

@@ -17,7 +17,16 @@ import { keyOfValue } from "./maps/values.ts";
 import { mapForVerifier } from "./maps/verifier-map.ts";
 import { POLICY_MODULES } from "./policies/index.ts";
 import type { TimerPolicy } from "./policies/policy.ts";
-import { advanceTo, type Choice, choices, nextExpiry, type RunStatus, runTask, stepChoice } from "./schedule.ts";
+import {
+  advanceTo,
+  type Choice,
+  choices,
+  isFree,
+  nextExpiry,
+  type RunStatus,
+  runTask,
+  stepChoice,
+} from "./schedule.ts";
 import type {
   BpfMap,
   Frame,
@@ -153,6 +162,17 @@ export class Kernel implements MemoryHost {
     this.inOneGo = false;
     stepChoice(this, choice, grain);
     this.inOneGo = true;
+  }
+
+  /** A system call could run on this CPU now: nothing runs there, or what does sleeps. */
+  isFree(cpu: number): boolean {
+    const found = this.state.cpus[cpu];
+    return found !== undefined && isFree(this, found);
+  }
+
+  /** Lets time pass to `at` (ns) and nothing else: what is due then is among the choices. */
+  passTime(at: number): void {
+    this.state.now = Math.max(this.state.now, at);
   }
 
   /**

@@ -96,7 +96,7 @@ const sleeps = (kernel: Kernel, task: Task): boolean =>
   task.kind !== "softirq" && task.wait !== null && task.wait.on !== "lock" && waits(kernel, task.wait);
 
 /** No thread that could run is on the CPU, and no interrupt. */
-function isFree(kernel: Kernel, cpu: Cpu): boolean {
+export function isFree(kernel: Kernel, cpu: Cpu): boolean {
   return cpu.stack.every((id) => {
     const task = kernel.state.tasks.get(id);
     return task !== undefined && sleeps(kernel, task);
@@ -378,11 +378,12 @@ export function choices(kernel: Kernel): Choice[] {
     const label = `grace period ends: ${callback.what}`;
     list.push({ id: `rcu${callback.ticket}`, kind: "rcu", cpu: -1, task: 0, label, place: null });
   }
+  // No wait is for time: whoever waits now waits for ever.
+  if (list.length === 0 && deadlock(kernel)) return list;
   const next = nextExpiry(kernel);
   if (next !== null && next > state.now) {
     list.push({ id: "time", kind: "time", cpu: -1, task: 0, label: "time passes to the next expiry", place: null });
   }
-  if (list.length === 0) deadlock(kernel);
   return list;
 }
 

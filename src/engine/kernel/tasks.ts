@@ -13,7 +13,8 @@ export const STACK_FRAME_STRIDE = STACK_FRAME_BYTES + 32;
 /** Before the frames: room for what the kernel keeps on its own stack (the key that an array's callback is given). */
 const KERNEL_STACK = 64;
 
-const STACK_BLOCK = KERNEL_STACK + STACK_FRAMES * STACK_FRAME_STRIDE;
+/** Bytes of a task's block of stacks. */
+export const STACK_BLOCK = KERNEL_STACK + STACK_FRAMES * STACK_FRAME_STRIDE;
 
 /** Stacks that rest after use. */
 const RESTING_STACKS = 3;
