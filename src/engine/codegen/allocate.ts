@@ -7,7 +7,9 @@ import {
   forEachDef,
   forEachTermUse,
   forEachUse,
+  keepInsns,
   type MachineFunction,
+  type Mark,
   mapRegisters,
   type Reg,
 } from "./machine.ts";
@@ -102,17 +104,25 @@ function chooseVictims(
 function rewrite(fn: MachineFunction, colours: Int32Array): void {
   const at = (reg: Reg): Reg => (reg < FIRST_VIRTUAL ? reg : Math.max(0, colours[reg] as number));
   for (const block of fn.blocks) {
-    for (const insn of block.insns) mapRegisters(insn, at, at);
+    for (const insn of block.insns) {
+      mapRegisters(insn, at, at);
+      if (insn.marks !== undefined) insn.marks = mapMarks(insn.marks, colours);
+    }
+    block.marks = mapMarks(block.marks, colours);
     const { term } = block;
     if (term.kind === "if") {
       term.a = at(term.a);
       if (term.b >= 0) term.b = at(term.b);
     } else if (term.kind === "asm") mapRegisters(term.code, at, at);
-    let kept = 0;
-    for (const insn of block.insns) {
-      if (insn.op === "mov" && insn.dst === insn.src) continue;
-      block.insns[kept++] = insn;
-    }
-    block.insns.length = kept;
+    keepInsns(block, (insn) => insn.op !== "mov" || insn.dst !== insn.src);
   }
+}
+
+function mapMarks(marks: readonly Mark[], colours: Int32Array): readonly Mark[] {
+  if (!marks.some((m) => m.kind === "holds")) return marks;
+  return marks.flatMap((mark): Mark | [] => {
+    if (mark.kind !== "holds" || mark.holder.kind !== "register" || mark.holder.reg < FIRST_VIRTUAL) return mark;
+    const reg = colours[mark.holder.reg] as number;
+    return reg < 0 ? [] : { ...mark, holder: { kind: "register", reg } };
+  });
 }

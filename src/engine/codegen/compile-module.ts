@@ -6,10 +6,12 @@ import type { IrFunction, IrLinkage, IrModule } from "../ir/module.ts";
 import { allocateRegisters } from "./allocate.ts";
 import type { CompiledFunction, CompiledGlobal, CompiledModule } from "./compiled-module.ts";
 import { mergeChains, reachable, simplifyControlFlow } from "./control-flow.ts";
-import { encodeFunction } from "./encode.ts";
+import { locateVariables } from "./debug/locate.ts";
+import { Scopes } from "./debug/scopes.ts";
+import { type EncodedFunction, encodeFunction } from "./encode.ts";
 import { layOutFrame, STACK_MESSAGE } from "./frame.ts";
 import { compileGlobal } from "./globals.ts";
-import type { MachineFunction } from "./machine.ts";
+import type { MachineFunction, Mark } from "./machine.ts";
 import { removeRedundantMoves } from "./redundant.ts";
 import { TRAP } from "./select/intrinsics.ts";
 import {
@@ -36,9 +38,10 @@ export function compileModule(module: IrModule, cpuVersion: CpuVersion): Result<
   for (const name of module.aliases) {
     diagnostics.push({ severity: "error", message: `'${name}' is an alias, which BPF's loaders do not know` });
   }
+  const scopes = new Scopes(module.metadata);
   for (const fn of module.functions) {
     if (fn.declaration || fn.linkage === "available_externally") continue;
-    const compiled = compileFunction(context, fn, diagnostics);
+    const compiled = compileFunction(context, fn, scopes, diagnostics);
     if (compiled !== null) functions.push(compiled);
   }
   const used = new Set(functions.flatMap((f) => f.references.map((r) => r.symbol)));
@@ -73,7 +76,12 @@ function pointedTo(globals: readonly CompiledGlobal[], name: string): boolean {
   return globals.some((g) => g.pointers.some((p) => p.symbol === name));
 }
 
-function compileFunction(context: ModuleContext, fn: IrFunction, diagnostics: Diagnostic[]): CompiledFunction | null {
+function compileFunction(
+  context: ModuleContext,
+  fn: IrFunction,
+  scopes: Scopes,
+  diagnostics: Diagnostic[],
+): CompiledFunction | null {
   const machine = selectFunction(context, fn);
   if (machine.diagnostics.length > 0) {
     diagnostics.push(...machine.diagnostics);
@@ -109,6 +117,8 @@ function compileFunction(context: ModuleContext, fn: IrFunction, diagnostics: Di
     insns,
     references,
     lines: lineRecords(metadata, places, fn.subprogram),
+    variables: fn.subprogram === null ? [] : locateVariables(machine, encoded.value, metadata, scopes, fn.subprogram),
+    moments: momentsOf(machine, encoded.value),
     subprogram: fn.subprogram,
   };
 }
@@ -127,6 +137,22 @@ function endEveryPath(machine: MachineFunction): void {
     block.insns.push({ op: "imm", dst: 0, imm: 0, width: 64, dbg: -1 });
     block.term = { kind: "exit", value: true, dbg: -1 };
   }
+}
+
+/** The marks that stand before each slot, where there are any. */
+function momentsOf(machine: MachineFunction, code: EncodedFunction): CompiledFunction["moments"] {
+  const moments: { insn: number; marks: readonly Mark[] }[] = [];
+  let bound = 0;
+  for (const id of code.order) {
+    const block = machine.blocks[id];
+    if (block === undefined) continue;
+    for (const { marks } of [...block.insns, { marks: block.marks }]) {
+      const insn = code.bounds[bound++] as number;
+      // A terminator that falls through has no slot: what follows is reached in other ways as well.
+      if (marks !== undefined && marks.length > 0 && code.bounds[bound] !== insn) moments.push({ insn, marks });
+    }
+  }
+  return moments;
 }
 
 function lineRecords(

@@ -1,5 +1,7 @@
 import type { MetadataTable } from "../ir/metadata.ts";
 import type { Instruction } from "../isa/instruction.ts";
+import type { LocatedVariable } from "./debug/locate.ts";
+import type { Mark } from "./machine.ts";
 
 /** A function after instruction selection and register allocation: what the object writer needs, and no more. */
 export interface CompiledFunction {
@@ -18,6 +20,10 @@ export interface CompiledFunction {
     readonly column: number;
     readonly scope: number;
   }[];
+  /** Where the variables of the source are; none when compiled without -g. */
+  readonly variables: readonly LocatedVariable[];
+  /** What the program of the IR has come to at each slot that begins something: the proof of {@link variables} goes by it. */
+  readonly moments: readonly { readonly insn: number; readonly marks: readonly Mark[] }[];
   /** Metadata id of the DISubprogram; null when compiled without -g. */
   readonly subprogram: number | null;
 }

@@ -1,4 +1,4 @@
-import { type MachineFunction, successors, type Terminator } from "./machine.ts";
+import { joinMarks, type MachineFunction, NO_MARKS, successors, type Terminator } from "./machine.ts";
 
 /** Ids of the blocks that the entry reaches, in reverse postorder. */
 export function reachable(fn: MachineFunction): number[] {
@@ -72,6 +72,13 @@ export function mergeChains(fn: MachineFunction): boolean {
       if (term.kind !== "goto" || term.to === id || term.to === 0 || count[term.to] !== 1) break;
       const next = fn.blocks[term.to];
       if (next === undefined) break;
+      const first = next.insns[0];
+      if (first === undefined) block.marks = joinMarks(block.marks, next.marks);
+      else {
+        if (block.marks.length > 0) first.marks = joinMarks(block.marks, first.marks);
+        block.marks = next.marks;
+      }
+      next.marks = NO_MARKS;
       for (const insn of next.insns) block.insns.push(insn);
       block.term = next.term;
       next.insns.length = 0;

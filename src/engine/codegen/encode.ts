@@ -49,6 +49,10 @@ export interface EncodedFunction {
   readonly references: readonly SymbolReference[];
   /** Metadata id of the DILocation of each slot, or -1. */
   readonly places: readonly number[];
+  /** Blocks in the order of their code. */
+  readonly order: readonly number[];
+  /** For the instructions of each block and then its terminator, in that order: the first slot. The end of the code at last. */
+  readonly bounds: readonly number[];
 }
 
 /** Why a function could not be encoded, and the DILocation to blame, or -1. */
@@ -85,10 +89,11 @@ class Encoder implements EncodedFunction {
   readonly insns: Instruction[] = [];
   readonly references: SymbolReference[] = [];
   readonly places: number[] = [];
+  readonly bounds: number[] = [];
   failure: EncodeFailure | null = null;
   #expansions = 0;
   readonly #fn: MachineFunction;
-  readonly #order: readonly number[];
+  readonly order: readonly number[];
   /** Every unconditional jump is long, and conditional ones jump over one. */
   readonly #long: boolean;
   readonly #jumpLess: boolean;
@@ -98,19 +103,24 @@ class Encoder implements EncodedFunction {
   constructor(fn: MachineFunction, order: readonly number[], long: boolean, jumpLess: boolean) {
     this.#fn = fn;
     this.#jumpLess = jumpLess;
-    this.#order = order;
+    this.order = order;
     this.#long = long;
   }
 
   /** False when a jump does not reach. */
   run(): boolean {
-    this.#order.forEach((id, i) => {
+    this.order.forEach((id, i) => {
       const block = this.#fn.blocks[id];
       if (block === undefined) return;
       this.#starts.set(id, this.insns.length);
-      for (const insn of block.insns) this.#insn(insn);
-      this.#term(block.term, this.#order[i + 1] ?? -1);
+      for (const insn of block.insns) {
+        this.bounds.push(this.insns.length);
+        this.#insn(insn);
+      }
+      this.bounds.push(this.insns.length);
+      this.#term(block.term, this.order[i + 1] ?? -1);
     });
+    this.bounds.push(this.insns.length);
     if (this.failure !== null) return false;
     for (const { at, to, long } of this.#jumps) {
       const distance = (this.#starts.get(to) ?? 0) - at - 1;

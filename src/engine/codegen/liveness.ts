@@ -1,11 +1,15 @@
 import { reachable } from "./control-flow.ts";
 import {
+  FIRST_VIRTUAL,
   FRAME_POINTER,
   forEachDef,
   forEachTermUse,
   forEachUse,
+  keepInsns,
   type MachineFunction,
   type MachineInsn,
+  type Mark,
+  NO_MARKS,
   successors,
 } from "./machine.ts";
 
@@ -98,7 +102,7 @@ function isPure(insn: MachineInsn): boolean {
   }
 }
 
-/** Removes instructions whose result nobody reads. */
+/** Removes instructions whose result nobody reads, and marks of registers that nobody reads any more. */
 export function removeDead(fn: MachineFunction): void {
   for (let changed = true; changed; ) {
     changed = false;
@@ -108,26 +112,35 @@ export function removeDead(fn: MachineFunction): void {
       const live = liveOut[id];
       if (block === undefined || live === undefined) continue;
       forEachTermUse(block.term, (reg) => reg !== FRAME_POINTER && setBit(live, reg));
-      const kept: MachineInsn[] = [];
+      block.marks = liveMarks(block.marks, live) ?? NO_MARKS;
+      const wanted = new Uint8Array(block.insns.length);
+      let dead = 0;
       for (let i = block.insns.length - 1; i >= 0; i--) {
         const insn = block.insns[i] as MachineInsn;
-        let wanted = !isPure(insn);
-        if (!wanted) forEachDef(insn, (reg) => (wanted = wanted || isSet(live, reg)));
-        if (!wanted) {
-          changed = true;
-          continue;
-        }
-        forEachDef(insn, (reg) => {
-          live[reg >>> 5] = (live[reg >>> 5] as number) & ~(1 << (reg & 31));
-        });
-        forEachUse(insn, (reg) => reg !== FRAME_POINTER && setBit(live, reg));
-        kept.push(insn);
+        let keep = !isPure(insn);
+        if (!keep) forEachDef(insn, (reg) => (keep = keep || isSet(live, reg)));
+        if (keep) {
+          wanted[i] = 1;
+          forEachDef(insn, (reg) => {
+            live[reg >>> 5] = (live[reg >>> 5] as number) & ~(1 << (reg & 31));
+          });
+          forEachUse(insn, (reg) => reg !== FRAME_POINTER && setBit(live, reg));
+        } else dead++;
+        if (insn.marks !== undefined) insn.marks = liveMarks(insn.marks, live) ?? NO_MARKS;
       }
-      if (kept.length !== block.insns.length) {
-        kept.reverse();
-        block.insns.length = 0;
-        for (const insn of kept) block.insns.push(insn);
-      }
+      if (dead === 0) continue;
+      changed = true;
+      keepInsns(block, (_, i) => wanted[i] === 1);
     }
   }
+}
+
+/** A virtual register holds its value for certain only as long as it is wanted. */
+function liveMarks(marks: readonly Mark[] | undefined, live: Uint32Array): readonly Mark[] | undefined {
+  const isLost = (mark: Mark): boolean =>
+    mark.kind === "holds" &&
+    mark.holder.kind === "register" &&
+    mark.holder.reg >= FIRST_VIRTUAL &&
+    !isSet(live, mark.holder.reg);
+  return marks?.some(isLost) ? marks.filter((mark) => !isLost(mark)) : marks;
 }

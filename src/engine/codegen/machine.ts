@@ -1,4 +1,6 @@
 import type { Diagnostic } from "../base/diagnostic.ts";
+import type { Binding, Loss } from "./debug/operands.ts";
+import type { VariableFlow } from "./debug/variable-flow.ts";
 
 /**
  * Code between instruction selection and the object: BPF instructions over virtual registers. Registers 0..10 are the machine's;
@@ -41,9 +43,10 @@ export interface AsmCode {
   /** Those of `defs` that are written while the inputs are still wanted. */
   readonly early: Reg[];
   dbg: number;
+  marks?: readonly Mark[];
 }
 
-export type MachineInsn = { dbg: number } & (
+export type MachineInsn = { dbg: number; marks?: readonly Mark[] } & (
   | { op: "mov"; dst: Reg; src: Reg; width: Width }
   /** Moves the lower half and clears the upper one: no mere copy. */
   | { op: "zext"; dst: Reg; src: Reg }
@@ -69,6 +72,57 @@ export type MachineInsn = { dbg: number } & (
   | AsmCode
 );
 
+/**
+ * What is true from a place in the code on, for the table of variables. Marks stand before an instruction or a terminator and
+ * are no code: whoever removes an instruction hands its marks on to what follows ({@link keepInsns}), and nothing else may
+ * look at them.
+ */
+export type Mark =
+  /** The place is that before an instruction of an IR block, or of what came of it. */
+  | { readonly kind: "place"; readonly block: number; readonly index: number }
+  /** One of the values that variables have is complete: a register holds it, or a slot, or an instruction makes it again. */
+  | { readonly kind: "holds"; readonly value: number; readonly holder: Holder };
+
+export type Holder =
+  | { readonly kind: "register"; readonly reg: Reg }
+  | { readonly kind: "slot"; readonly slot: number }
+  | { readonly kind: "remake"; readonly insn: MachineInsn };
+
+/**
+ * A block that only jumps on: some ways to where it leads may pass it by, so that what is marked in it is not true of them all.
+ */
+export function isPassage(block: MachineBlock): boolean {
+  return block.insns.length === 0 && block.term.kind === "goto";
+}
+
+/** Keeps the instructions of a block that `keep` wants, and every mark. */
+export function keepInsns(block: MachineBlock, keep: (insn: MachineInsn, index: number) => boolean): void {
+  const { insns } = block;
+  let carried: readonly Mark[] = NO_MARKS;
+  let kept = 0;
+  for (let i = 0; i < insns.length; i++) {
+    const insn = insns[i] as MachineInsn;
+    if (!keep(insn, i)) {
+      carried = joinMarks(carried, insn.marks);
+      continue;
+    }
+    if (carried.length > 0) {
+      insn.marks = joinMarks(carried, insn.marks);
+      carried = NO_MARKS;
+    }
+    insns[kept++] = insn;
+  }
+  insns.length = kept;
+  block.marks = joinMarks(carried, block.marks);
+}
+
+export const NO_MARKS: readonly Mark[] = [];
+
+export function joinMarks(first: readonly Mark[], then: readonly Mark[] | undefined): readonly Mark[] {
+  if (then === undefined || then.length === 0) return first;
+  return first.length === 0 ? then : [...first, ...then];
+}
+
 export type Terminator =
   | { kind: "goto"; to: number }
   | {
@@ -91,6 +145,8 @@ export type Terminator =
 export interface MachineBlock {
   readonly id: number;
   readonly insns: MachineInsn[];
+  /** What holds from the terminator on; see {@link Mark}. */
+  marks: readonly Mark[];
   term: Terminator;
   /** 10^loop depth, at most 10^4: how often it probably runs. */
   weight: number;
@@ -116,6 +172,15 @@ export interface MachineFunction {
   /** Registers that predecessors write for a phi -> the phi's own: on the stack they share a slot. */
   readonly webs: Map<Reg, Reg>;
   readonly diagnostics: Diagnostic[];
+  /** What debug records say; null when there are none. */
+  variables: {
+    readonly flow: VariableFlow;
+    /** By record. */
+    readonly bindings: readonly (Binding | Loss)[];
+    /** Where the IR computes each value: its block, -1 for parameters, and the index of the instruction. */
+    readonly homes: Int32Array;
+    readonly indices: Int32Array;
+  } | null;
 }
 
 export function successors(term: Terminator): number[] {

@@ -1,6 +1,6 @@
 import { BPF_JEQ, BPF_JNE } from "../isa/opcodes.ts";
 import { reachable } from "./control-flow.ts";
-import { forEachDef, type MachineFunction, type MachineInsn, NO_REG, successors } from "./machine.ts";
+import { forEachDef, keepInsns, type MachineFunction, type MachineInsn, NO_REG, successors } from "./machine.ts";
 
 const REGISTERS = 10;
 /** What a register holds: a number that `imm` of a width can make, as text; null when unknown. */
@@ -46,15 +46,13 @@ export function removeRedundantMoves(fn: MachineFunction): void {
     if (block === undefined || start === undefined) continue;
     const state = [...start];
     const copies = new Copies();
-    let kept = 0;
-    for (const insn of block.insns) {
-      if (insn.op === "imm" && state[insn.dst] === keyOf(insn)) continue;
-      if (insn.op === "mov" && copies.holds(insn.dst, insn.src, insn.width)) continue;
+    keepInsns(block, (insn) => {
+      if (insn.op === "imm" && state[insn.dst] === keyOf(insn)) return false;
+      if (insn.op === "mov" && copies.holds(insn.dst, insn.src, insn.width)) return false;
       step(state, insn);
       copies.step(insn);
-      block.insns[kept++] = insn;
-    }
-    block.insns.length = kept;
+      return true;
+    });
   }
 }
 

@@ -2,9 +2,13 @@ import {
   forEachDef,
   forEachTermUse,
   forEachUse,
+  joinMarks,
+  type MachineBlock,
   type MachineFunction,
   type MachineInsn,
+  type Mark,
   mapRegisters,
+  NO_MARKS,
   NO_REG,
   type Reg,
   type Terminator,
@@ -56,7 +60,7 @@ export function spill(fn: MachineFunction, state: SpillState, groups: readonly (
     const source = sourceOf(fn, state, members, definitions.get(i) ?? []);
     for (const member of members) sources.set(member, source);
   });
-  for (const block of fn.blocks) new BlockRewriter(fn, state, sources).run(block.insns, block.term);
+  for (const block of fn.blocks) new BlockRewriter(fn, state, sources).run(block);
 }
 
 /** What defines each group, moves within the group aside. */
@@ -121,11 +125,23 @@ class BlockRewriter {
     this.#sources = sources;
   }
 
-  run(insns: MachineInsn[], term: Terminator): void {
+  run(block: MachineBlock): void {
+    const { insns, term } = block;
     this.#insns = [...insns];
     this.#term = term;
-    for (this.#at = 0; this.#at < this.#insns.length; this.#at++)
-      this.#instruction(this.#insns[this.#at] as MachineInsn);
+    let carried = NO_MARKS;
+    for (this.#at = 0; this.#at < this.#insns.length; this.#at++) {
+      const insn = this.#insns[this.#at] as MachineInsn;
+      carried = joinMarks(carried, this.#moveMarks(insn.marks));
+      insn.marks = NO_MARKS;
+      const from = this.#out.length;
+      this.#instruction(insn);
+      const first = this.#out[from];
+      if (first === undefined) continue;
+      first.marks = carried;
+      carried = NO_MARKS;
+    }
+    const rest = this.#out.length;
     if (term.kind === "if") {
       term.a = this.#use(term.a, term.dbg, new Map());
       if (term.b !== NO_REG) term.b = this.#use(term.b, term.dbg, new Map());
@@ -134,8 +150,26 @@ class BlockRewriter {
       const map = (reg: Reg): Reg => this.#use(reg, term.code.dbg, held);
       mapRegisters(term.code, map, map);
     }
+    const first = this.#out[rest];
+    if (first !== undefined) {
+      first.marks = carried;
+      carried = NO_MARKS;
+    }
+    block.marks = joinMarks(carried, this.#moveMarks(block.marks));
     insns.length = 0;
     for (const insn of this.#out) insns.push(insn);
+  }
+
+  /** Marks of spilled registers are of their slots now, or of what makes them again. */
+  #moveMarks(marks: readonly Mark[] | undefined): readonly Mark[] {
+    if (marks === undefined) return NO_MARKS;
+    return marks.map((mark) => {
+      const source =
+        mark.kind === "holds" && mark.holder.kind === "register" ? this.#sources.get(mark.holder.reg) : undefined;
+      if (source === undefined || mark.kind !== "holds") return mark;
+      const { slot, remake } = source;
+      return { ...mark, holder: remake === null ? { kind: "slot", slot } : { kind: "remake", insn: remake } };
+    });
   }
 
   #instruction(insn: MachineInsn): void {
@@ -248,7 +282,7 @@ class BlockRewriter {
 
   #fill(dst: Reg, source: Source, dbg: number): void {
     if (source.remake !== null) {
-      this.#out.push({ ...source.remake, dst, dbg } as MachineInsn);
+      this.#out.push({ ...source.remake, dst, dbg, marks: NO_MARKS } as MachineInsn);
       return;
     }
     const kept = source.keep ? this.#kept.get(source.slot) : undefined;

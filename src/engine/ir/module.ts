@@ -1,4 +1,4 @@
-import type { MetadataTable } from "./metadata.ts";
+import type { MetadataNode, MetadataTable } from "./metadata.ts";
 import type { IrType } from "./types.ts";
 
 /** A constant or an SSA value. Constant expressions that only move an address are folded to `global` when read. */
@@ -142,8 +142,28 @@ export type IrInstruction = Common &
     | { readonly op: "unsupported"; readonly text: string }
   );
 
+/**
+ * `#dbg_value`, `#dbg_declare`: from here on a source variable has the value, or lies at the address. Debug records are no code:
+ * they define no values and are counted as no use.
+ */
+export interface IrDebugRecord {
+  readonly kind: "value" | "declare";
+  /** The record stands before the instruction of this index of its block. */
+  readonly before: number;
+  /** One value, those of a `DIArgList`, or none where the optimiser has lost the variable. */
+  readonly values: readonly IrValue[];
+  /** Metadata id of the DILocalVariable. */
+  readonly variable: number;
+  /** The DIExpression. */
+  readonly expression: MetadataNode;
+  /** Metadata id of the DILocation: which inlined copy of the variable it is. */
+  readonly dbg: number;
+}
+
 export interface IrBlock {
   readonly instructions: readonly IrInstruction[];
+  /** In order of `before`. */
+  readonly records: readonly IrDebugRecord[];
 }
 
 export interface IrParameter {

@@ -1,5 +1,6 @@
 import type { LocalIndex } from "./constants.ts";
-import type { IrBlock, IrFunction, IrInstruction, IrLinkage, IrParameter } from "./module.ts";
+import type { IrBlock, IrDebugRecord, IrFunction, IrInstruction, IrLinkage, IrParameter } from "./module.ts";
+import { readDebugRecord } from "./read-debug-record.ts";
 import { InstructionReader } from "./read-instruction.ts";
 import type { IrReader } from "./reader.ts";
 import { decodeText } from "./scanner.ts";
@@ -219,7 +220,17 @@ function readBody(
     }
     return index;
   };
-  const blocks: { instructions: IrInstruction[] }[] = Array.from({ length: count }, () => ({ instructions: [] }));
+  const known: LocalIndex = (name) => {
+    const index = values.get(name);
+    if (index === undefined) reader.fail(`nothing defines '%${name}'`);
+    return index ?? -1;
+  };
+  const blocks: { instructions: IrInstruction[]; records: IrDebugRecord[] }[] = Array.from({ length: count }, () => ({
+    instructions: [],
+    records: [],
+  }));
+  // Debug records are read when every value has its number: they must not be the first to name one.
+  const records: RecordPlace[] = [];
   const block = (name: string): number => {
     const index = blockIndex.get(name);
     if (index === undefined) reader.fail(`no block is called '${name}'`);
@@ -235,6 +246,10 @@ function readBody(
       const k = text.charCodeAt(reader.at);
       // debug records and comments
       if (k === 35 || k === 59 || k === 10 || reader.at >= end) {
+        if (k === 35) {
+          const block = Math.max(0, current);
+          records.push({ at: reader.at, block, before: blocks[block]?.instructions.length ?? 0 });
+        }
         reader.nextLine();
         continue;
       }
@@ -247,10 +262,39 @@ function readBody(
     }
     if (reader.failure === null) reader.nextLine();
   }
+  if (reader.failure === null && !readRecords(reader, known, records, blocks)) {
+    // What cannot be told of variables must not cost the program.
+    for (const b of blocks) b.records.length = 0;
+  }
   if (reader.failure === null) {
     reader.at = Math.min(end + 1, text.length);
     if (blocks.length === 0) reader.fail("a function without a body");
     for (const b of blocks) if (b.instructions.length === 0) reader.fail("a block without instructions");
   }
   return { blocks, valueCount: next };
+}
+
+interface RecordPlace {
+  readonly at: number;
+  readonly block: number;
+  readonly before: number;
+}
+
+/** False when a record cannot be read; the reader is as if there had been none. */
+function readRecords(
+  reader: IrReader,
+  local: LocalIndex,
+  places: readonly RecordPlace[],
+  blocks: readonly { readonly records: IrDebugRecord[] }[],
+): boolean {
+  for (const { at, block, before } of places) {
+    reader.at = at;
+    const record = readDebugRecord(reader, local, before);
+    if (reader.failure !== null) {
+      reader.failure = null;
+      return false;
+    }
+    if (record !== null) blocks[block]?.records.push(record);
+  }
+  return true;
 }

@@ -114,6 +114,6 @@ function finish(s: Selector, insn: Call, code: AsmCode): void {
   }
   // An empty template is a barrier to the optimiser, which has run.
   if (code.template.trim() === "") return;
-  s.block.insns.push(code);
+  s.append(code);
   s.forgetSmallConstants();
 }

@@ -22,7 +22,7 @@ export function scheduleBlocks(fn: IrFunction, uses: Uses): readonly IrBlock[] {
     const order = new Scheduler([...instructions], out, uses);
     order.hoist();
     order.sink();
-    return { instructions: order.list };
+    return { instructions: order.list, records: block.records };
   });
 }
 
@@ -115,7 +115,7 @@ function isCrowded(list: readonly IrInstruction[], out: ReadonlySet<number>, use
 }
 
 /** Free to be anywhere between its operands and its first use. */
-function isMovable(insn: IrInstruction): boolean {
+export function isMovable(insn: IrInstruction): boolean {
   return (insn.op === "binary" && !/div|rem/.test(insn.operator)) || (insn.op === "cast" && insn.result >= 0);
 }
 

@@ -1,71 +1,85 @@
-import type { IrFunction, IrInstruction, IrValue } from "../../ir/module.ts";
+import type { IrBlock, IrFunction, IrInstruction, IrValue } from "../../ir/module.ts";
 import { formatType } from "../../ir/types.ts";
+import { bindRecords, wantedValues } from "../debug/operands.ts";
+import { VariableFlow } from "../debug/variable-flow.ts";
 import type { MachineFunction } from "../machine.ts";
 import { selectBinary, selectCast } from "./arithmetic.ts";
 import { selectAtomicRmw, selectCmpxchg, selectFence } from "./atomics.ts";
 import { receiveParameters, selectCall, selectReturn } from "./calls.ts";
 import { branchOn, moveValue, selectCompare, selectSelects } from "./conditions.ts";
+import { reversePostOrder, targetsOf } from "./control-graph.ts";
 import { bitsOf } from "./known-bits.ts";
 import { leafRange, leavesOf } from "./leaves.ts";
 import { selectAlloca, selectGep, selectLoad, selectStore } from "./memory.ts";
 import type { ModuleContext } from "./module-context.ts";
+import { isMovable } from "./schedule.ts";
 import { Selector, typeProblem } from "./selector.ts";
 import { selectSwitch } from "./switches.ts";
 import { isDead } from "./uses.ts";
-
-/** Blocks that the entry reaches, each after those that dominate it. */
-export function reversePostOrder(fn: IrFunction): number[] {
-  const state = new Uint8Array(fn.blocks.length);
-  const order: number[] = [];
-  const stack: { block: number; next: number; targets: number[] }[] = [];
-  const visit = (block: number): void => {
-    state[block] = 1;
-    stack.push({ block, next: 0, targets: targetsOf(fn, block) });
-  };
-  visit(0);
-  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
-    const target = top.targets[top.next++];
-    if (target === undefined) {
-      order.push(top.block);
-      stack.pop();
-    } else if (state[target] === 0) visit(target);
-  }
-  return order.reverse();
-}
-
-export function targetsOf(fn: IrFunction, block: number): number[] {
-  const last = fn.blocks[block]?.instructions.at(-1);
-  switch (last?.op) {
-    case "br":
-      return [last.target];
-    case "condbr":
-      // The second first: in reverse postorder the first then follows the block.
-      return [last.otherwise, last.taken];
-    case "switch":
-      return [last.otherwise, ...last.cases.map((c) => c.block)];
-    case "call":
-      return last.fallthrough === null ? [] : [...last.indirect, last.fallthrough];
-    default:
-      return [];
-  }
-}
 
 /** Machine code over virtual registers for a function's definition; what BPF cannot do is in its diagnostics. */
 export function selectFunction(context: ModuleContext, fn: IrFunction): MachineFunction {
   const s = new Selector(context, fn);
   const order = reversePostOrder(fn);
+  const flow = new VariableFlow(fn, context.module.metadata);
+  const wanted = flow.records.length === 0 ? null : wantedValues(fn, flow);
   // Machine blocks stand in the order of the text, which is the optimiser's.
   for (let i = 0; i < fn.blocks.length; i++) s.starts.push(i === 0 ? s.block.id : s.newBlock().id);
   const incoming = preparePhis(s, order);
+  if (wanted !== null) markParameters(s, wanted);
   receiveParameters(s);
   for (const index of order) {
     const start = s.out.blocks[s.target(index)];
     if (start === undefined) continue;
+    s.place = null;
     if (index === 0) s.continueIn(start);
     else s.enter(start);
-    selectBlock(s, index, incoming);
+    if (wanted !== null) s.comeTo(index, 0);
+    selectBlock(s, index, incoming, wanted === null ? null : { wanted, changes: flow.changes(index) });
+  }
+  if (wanted !== null) {
+    s.out.variables = { flow, bindings: bindRecords(s, flow), homes: s.uses.home, indices: definitionIndices(fn) };
   }
   return s.out;
+}
+
+function definitionIndices(fn: IrFunction): Int32Array {
+  const indices = new Int32Array(fn.valueCount).fill(-1);
+  for (const block of fn.blocks) {
+    block.instructions.forEach((insn, i) => {
+      if (insn.result >= 0) indices[insn.result] = i;
+    });
+  }
+  return indices;
+}
+
+/** What a block's debug records need to be told of. */
+interface Watched {
+  readonly wanted: Uint8Array;
+  /** Indices of instructions before which other records hold. */
+  readonly changes: readonly number[];
+}
+
+/** Parameters come in r1 to r5, where they stay until something else is put there. */
+function markParameters(s: Selector, wanted: Uint8Array): void {
+  let next = 1;
+  s.fn.parameters.forEach(({ type }, value) => {
+    const count = leavesOf(type)?.length ?? 1;
+    const reg = next;
+    next += count;
+    if (count === 1 && wanted[value] === 1 && reg <= 5) {
+      s.mark({ kind: "holds", value, holder: { kind: "register", reg } });
+    }
+  });
+}
+
+/** A value that a variable has is there from here on. */
+function markValue(s: Selector, watched: Watched | null, insn: IrInstruction): void {
+  if (watched === null || insn.result < 0 || watched.wanted[insn.result] !== 1) return;
+  const registers = s.values[insn.result];
+  const [reg] = registers ?? [];
+  if (registers?.length !== 1 || reg === undefined || s.uses.folded[insn.result] === 1) return;
+  s.mark({ kind: "holds", value: insn.result, holder: { kind: "register", reg } });
 }
 
 type Incoming = ReadonlyMap<number, readonly (readonly number[])[]>;
@@ -97,17 +111,20 @@ function preparePhis(s: Selector, order: readonly number[]): Incoming {
   return incoming;
 }
 
-function selectBlock(s: Selector, index: number, incoming: Incoming): void {
+function selectBlock(s: Selector, index: number, incoming: Incoming, watched: Watched | null): void {
   const { instructions } = s.irBlock(index);
+  const places = watched === null ? null : placesIn(s, index, watched.changes);
   s.increments.clear();
   for (let i = 0; i < instructions.length; i++) {
     const insn = instructions[i] as IrInstruction;
     s.dbg = insn.dbg;
+    if (places !== null) s.comeTo(index, places(insn));
     if (isDead(s.uses, insn)) continue;
     if (insn.op === "select") {
       if (s.uses.folded[insn.result] === 1) continue;
       const group = selectGroup(s, instructions, i);
       selectSelects(s, group);
+      for (const one of group) markValue(s, watched, one);
       i += group.length - 1;
       continue;
     }
@@ -121,7 +138,25 @@ function selectBlock(s: Selector, index: number, incoming: Incoming): void {
       s.dbg = insn.dbg;
     }
     selectInstruction(s, insn, incoming);
+    markValue(s, watched, insn);
   }
+}
+
+/**
+ * For the instructions of a block in turn: before which instruction of the text the program is. One that the scheduler may move
+ * stands for no place of its own.
+ */
+function placesIn(s: Selector, block: number, changes: readonly number[]): (insn: IrInstruction) => number {
+  const original = (s.fn.blocks[block] as IrBlock).instructions;
+  const moved = s.irBlock(block).instructions !== original;
+  const indices = new Map(original.map((insn, i) => [insn, i]));
+  let place = 0;
+  return (insn) => {
+    const at = indices.get(insn) ?? 0;
+    if (moved && isMovable(insn)) return place;
+    for (const change of changes) if (change <= at && change > place) place = change;
+    return place;
+  };
 }
 
 /** Selects that follow each other, have one condition and do not feed each other. */

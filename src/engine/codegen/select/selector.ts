@@ -7,12 +7,13 @@ import type {
   MachineBlock,
   MachineFunction,
   MachineInsn,
+  Mark,
   Place,
   Reg,
   Terminator,
   Width,
 } from "../machine.ts";
-import { FIRST_VIRTUAL, NO_REG } from "../machine.ts";
+import { FIRST_VIRTUAL, NO_MARKS, NO_REG } from "../machine.ts";
 import { findDemandedBits, isNarrowable } from "./demanded-bits.ts";
 import { bitsOf, constantBits, findKnownBits, type KnownBits, nativeWidth } from "./known-bits.ts";
 import { leavesOf } from "./leaves.ts";
@@ -61,13 +62,23 @@ export class Selector {
   block: MachineBlock;
   /** DILocation of the instruction at hand, or -1. */
   dbg = -1;
+  /** Place in the IR of what is selected; null where no debug record asks for it. */
+  place: (Mark & { kind: "place" }) | null = null;
   /** Constants and addresses that the current block holds in registers already. */
   #held = new Map<string, Reg>();
 
   constructor(context: ModuleContext, fn: IrFunction) {
     this.context = context;
     this.fn = fn;
-    this.out = { name: fn.name, blocks: [], slots: [], nextRegister: FIRST_VIRTUAL, webs: new Map(), diagnostics: [] };
+    this.out = {
+      name: fn.name,
+      blocks: [],
+      slots: [],
+      nextRegister: FIRST_VIRTUAL,
+      webs: new Map(),
+      diagnostics: [],
+      variables: null,
+    };
     const demanded = findDemandedBits(fn);
     this.demanded = demanded;
     this.isNarrow = (insn) => context.cpu.alu32 && isNarrowable(insn, demanded);
@@ -83,20 +94,22 @@ export class Selector {
   }
 
   newBlock(): MachineBlock {
-    const block: MachineBlock = { id: this.out.blocks.length, insns: [], term: { kind: "none" }, weight: 1 };
+    const id = this.out.blocks.length;
+    const block: MachineBlock = { id, insns: [], marks: NO_MARKS, term: { kind: "none" }, weight: 1 };
     this.out.blocks.push(block);
     return block;
   }
 
   /** Goes on in `block`; constants held in registers so far are forgotten. */
   enter(block: MachineBlock): void {
-    this.block = block;
+    this.continueIn(block);
     this.#held = new Map();
   }
 
   /** Like {@link enter} for a block that only the current one can reach: held constants stay valid. */
   continueIn(block: MachineBlock): void {
     this.block = block;
+    if (this.place !== null) this.mark(this.place);
   }
 
   end(term: Terminator): void {
@@ -105,7 +118,27 @@ export class Selector {
 
   emit(insn: NewInsn): void {
     (insn as MachineInsn).dbg = this.dbg;
-    this.block.insns.push(insn as MachineInsn);
+    this.append(insn as MachineInsn);
+  }
+
+  append(insn: MachineInsn): void {
+    const { block } = this;
+    if (block.marks.length > 0) {
+      insn.marks = block.marks;
+      block.marks = NO_MARKS;
+    }
+    block.insns.push(insn);
+  }
+
+  /** The program is before an instruction of an IR block; see {@link Mark}. */
+  comeTo(block: number, index: number): void {
+    if (this.place?.block === block && this.place.index === index) return;
+    this.place = { kind: "place", block, index };
+    this.mark(this.place);
+  }
+
+  mark(mark: Mark): void {
+    this.block.marks = [...this.block.marks, mark];
   }
 
   newReg(): Reg {

@@ -8,8 +8,16 @@ import type { StandaloneVm } from "../../vm/standalone.ts";
 
 const NOTHING: Instruction = { opcode: 0, dst: 0, src: 0, off: 0, imm: 0 };
 
-/** Links an object's functions and data for a machine without a kernel; the result begins by calling `entry`. */
-export function linkObject(bytes: Uint8Array, entry: string, vm: StandaloneVm): Executable {
+/**
+ * Links an object's functions and data for a machine without a kernel; the result begins by calling `entry`. `places` is told the
+ * first slot of each function, and where in guest memory each variable lies.
+ */
+export function linkObject(
+  bytes: Uint8Array,
+  entry: string,
+  vm: StandaloneVm,
+  places: Map<string, number> = new Map(),
+): Executable {
   const elf = readElf(bytes);
   if (!elf.ok) throw new Error(elf.error);
   const { sections, symbols, relocations } = elf.value;
@@ -28,6 +36,12 @@ export function linkObject(bytes: Uint8Array, entry: string, vm: StandaloneVm): 
       const image = s.type === SHT_NOBITS ? new Uint8Array(s.size) : s.bytes;
       data.set(s.index, vm.place(image, s.name));
     }
+  }
+  for (const symbol of symbols) {
+    const start = code.get(symbol.section);
+    const memory = data.get(symbol.section);
+    if (symbol.type === "func" && start !== undefined) places.set(symbol.name, start + symbol.value / 8);
+    else if (symbol.type === "object" && memory !== undefined) places.set(symbol.name, memory + symbol.value);
   }
   const constants = new Map<number, bigint>();
   for (const [section, list] of relocations) {

@@ -7,7 +7,7 @@ import { linkObject } from "./link-object.ts";
 import { RANDOM_BUFFER } from "./random-ir.ts";
 
 /** What helpers return in these tests: something made of their arguments, so that both sides agree. */
-const helper = (id: number, [a = 0n, b = 0n]: readonly bigint[]): bigint =>
+export const helper = (id: number, [a = 0n, b = 0n]: readonly bigint[]): bigint =>
   BigInt.asUintN(64, a * 3n + b + BigInt(id - 4));
 
 export function randomBuffer(seed: number): Uint8Array {
@@ -25,9 +25,9 @@ const HELPERS: readonly (readonly [number, boolean])[] = [
   [8, false],
 ];
 
-/** Result and buffer after one run of a function of an object that takes a buffer. */
-export function runCompiled(object: Uint8Array, input: Uint8Array, entry = "test", bits: 32 | 64 = 64): string {
-  const vm = new StandaloneVm(
+/** A machine with those helpers. */
+export function makeVm(): StandaloneVm {
+  return new StandaloneVm(
     null,
     new Map(
       HELPERS.map(([id, counts]): [number, StandaloneHelper] => [
@@ -48,6 +48,11 @@ export function runCompiled(object: Uint8Array, input: Uint8Array, entry = "test
       ]),
     ),
   );
+}
+
+/** Result and buffer after one run of a function of an object that takes a buffer. */
+export function runCompiled(object: Uint8Array, input: Uint8Array, entry = "test", bits: 32 | 64 = 64): string {
+  const vm = makeVm();
   const at = vm.place(input, "buffer");
   vm.fuel = 5_000_000;
   const result = vm.interpret(linkObject(object, entry, vm), GUEST_BASE + BigInt(at), 0n);

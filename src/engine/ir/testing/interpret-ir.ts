@@ -1,4 +1,4 @@
-import type { IrFunction, IrInstruction, IrModule, IrValue } from "../module.ts";
+import type { IrBlock, IrDebugRecord, IrFunction, IrInstruction, IrModule, IrValue } from "../module.ts";
 import { elementType, type IrType, offsetOf, sizeOf, storeSizeOf } from "../types.ts";
 
 /** A scalar is the unsigned reading of its width; an aggregate a list. */
@@ -7,6 +7,14 @@ export type Value = bigint | readonly Value[];
 export const BUFFER_BASE = 0x10000n;
 
 const MAX_STEPS = 2_000_000;
+
+/** Is told what a run comes to. Values are those that a debug record names, in their order; null for one that is lost. */
+export interface IrObserver {
+  call(name: string): void;
+  block(index: number): void;
+  record(record: IrDebugRecord, values: readonly (bigint | null)[]): void;
+  leave(): void;
+}
 
 /** Tells what a helper call returns; arguments as given. */
 export type HelperModel = (id: number, args: readonly bigint[]) => bigint;
@@ -23,6 +31,7 @@ export class IrInterpreter {
   #steps = 0;
 
   readonly #globals = new Map<string, bigint>();
+  observer: IrObserver | null = null;
 
   constructor(module: IrModule, helper: HelperModel) {
     this.#functions = new Map(module.functions.map((f) => [f.name, f]));
@@ -46,6 +55,11 @@ export class IrInterpreter {
     } else if (value.kind === "int" || value.kind === "global") this.#store(at, value.type, this.#value([], value));
   }
 
+  /** Where globals lie. */
+  get globals(): ReadonlyMap<string, bigint> {
+    return this.#globals;
+  }
+
   place(bytes: Uint8Array, at: bigint): void {
     bytes.forEach((b, i) => {
       this.memory.set(at + BigInt(i), b);
@@ -59,11 +73,14 @@ export class IrInterpreter {
   call(name: string, args: readonly Value[]): Value {
     const fn = this.#functions.get(name);
     if (fn === undefined) throw new Error(`no function ${name}`);
+    this.observer?.call(name);
     const values: Value[] = [...args];
     let block = 0;
     let previous = -1;
     for (;;) {
-      const { instructions } = fn.blocks[block] as { instructions: readonly IrInstruction[] };
+      const { instructions, records } = fn.blocks[block] as IrBlock;
+      this.observer?.block(block);
+      let told = 0;
       const phis: [number, Value][] = [];
       for (const insn of instructions) {
         if (insn.op !== "phi") break;
@@ -72,10 +89,16 @@ export class IrInterpreter {
       }
       for (const [index, value] of phis) values[index] = value;
       let next = -1;
-      for (const insn of instructions) {
+      for (const [i, insn] of instructions.entries()) {
         if (++this.#steps > MAX_STEPS) throw new Error("the program does not end");
+        if (this.observer !== null) {
+          for (let r = records[told]; r !== undefined && r.before <= i; r = records[++told]) this.#tell(values, r);
+        }
         if (insn.op === "phi") continue;
-        if (insn.op === "ret") return insn.value === null ? 0n : this.#value(values, insn.value);
+        if (insn.op === "ret") {
+          this.observer?.leave();
+          return insn.value === null ? 0n : this.#value(values, insn.value);
+        }
         if (insn.op === "br") next = insn.target;
         else if (insn.op === "condbr") {
           next = (this.#value(values, insn.condition) as bigint) === 1n ? insn.taken : insn.otherwise;
@@ -91,6 +114,14 @@ export class IrInterpreter {
       previous = block;
       block = next;
     }
+  }
+
+  #tell(values: readonly Value[], record: IrDebugRecord): void {
+    const told = record.values.map((v) => {
+      const value = v.kind === "undef" ? undefined : this.#value(values, v);
+      return typeof value === "bigint" ? value : null;
+    });
+    this.observer?.record(record, told);
   }
 
   #value(values: readonly Value[], value: IrValue): Value {

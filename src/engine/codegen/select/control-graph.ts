@@ -1,0 +1,38 @@
+import type { IrFunction } from "../../ir/module.ts";
+
+/** Blocks that the entry reaches, each after those that dominate it. */
+export function reversePostOrder(fn: IrFunction): number[] {
+  const state = new Uint8Array(fn.blocks.length);
+  const order: number[] = [];
+  const stack: { block: number; next: number; targets: number[] }[] = [];
+  const visit = (block: number): void => {
+    state[block] = 1;
+    stack.push({ block, next: 0, targets: targetsOf(fn, block) });
+  };
+  visit(0);
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const target = top.targets[top.next++];
+    if (target === undefined) {
+      order.push(top.block);
+      stack.pop();
+    } else if (state[target] === 0) visit(target);
+  }
+  return order.reverse();
+}
+
+export function targetsOf(fn: IrFunction, block: number): number[] {
+  const last = fn.blocks[block]?.instructions.at(-1);
+  switch (last?.op) {
+    case "br":
+      return [last.target];
+    case "condbr":
+      // The second first: in reverse postorder the first then follows the block.
+      return [last.otherwise, last.taken];
+    case "switch":
+      return [last.otherwise, ...last.cases.map((c) => c.block)];
+    case "call":
+      return last.fallthrough === null ? [] : [...last.indirect, last.fallthrough];
+    default:
+      return [];
+  }
+}
