@@ -17,6 +17,7 @@ const ENGINE_ORDER = [
   "loader",
   "verifier",
   "vm",
+  "events",
   "kernel",
   "script",
   "snapshot",

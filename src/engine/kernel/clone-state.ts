@@ -16,8 +16,8 @@ import type {
 } from "./state.ts";
 
 /**
- * A copy of the kernel's state that shares nothing that changes. What never changes once made (BTF, holders' marks, calls' arguments, the
- * last writes) is shared, which makes a checkpoint cheap: cost is in proportion to what lives, not to what was loaded.
+ * A copy of the kernel's state that shares nothing that changes. What never changes once made (BTF, holders' marks, calls' arguments) is
+ * shared, which makes a checkpoint cheap: cost is in proportion to what lives, not to what was loaded.
  */
 export function cloneState(state: KernelState): KernelState {
   return {
@@ -54,7 +54,7 @@ const cloneMap = (map: BpfMap): BpfMap => ({
   ...map,
   holders: new Map(map.holders),
   storage: cloneStorage(map.storage),
-  lastWrites: new Map(map.lastWrites),
+  lastWrites: map.lastWrites.clone(),
 });
 
 function cloneStorage(storage: MapStorage): MapStorage {

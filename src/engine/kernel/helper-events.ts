@@ -1,5 +1,5 @@
-import { errnoName } from "../abi/errno.ts";
 import { helperById } from "../abi/helpers.ts";
+import { HELPER, RESULT_BIT } from "../events/layout.ts";
 import type { VmFrame } from "../vm/frame.ts";
 import { GUEST_HIGH } from "../vm/memory.ts";
 import type { Kernel } from "./kernel.ts";
@@ -9,55 +9,90 @@ export const TOLD_PER_RUN = 2000;
 
 /** A helper call under way whose event is told when it is over. Plain data. */
 export interface HelperCall {
-  readonly id: number;
-  readonly name: string;
-  readonly args: readonly string[];
+  id: number;
+  name: string;
+  /** Bit n: argument n points to something that has a label; its words are the label's number and the distance. */
+  labelled: number;
+  count: number;
+  /** Two words for each argument. */
+  words: Int32Array;
 }
 
-/** A register in words: small numbers in decimal, pointers by what they point to, other values in hex. */
-export function registerText(kernel: Kernel, low: number, high: number): string {
-  if (high === GUEST_HIGH) {
-    const offset = low >>> 0;
-    const map = kernel.mapAt(offset);
-    if (map !== null) return `&${map.name}`;
-    const object = kernel.memory.objectAt(offset);
-    if (object === null) return `0x${hex(high)}${hex(low)}`;
-    const into = offset - object.start;
-    if (object.kind === "stack") return `stack${into === 0 ? "" : `+${into}`}`;
-    return into === 0 ? object.label : `${object.label}+${into}`;
+export const newHelperCall = (): HelperCall => ({ id: 0, name: "", labelled: 0, count: 0, words: new Int32Array(10) });
+
+/** A call that lasts: what is noted next does not write over it. */
+export const keptHelperCall = (call: HelperCall): HelperCall => ({ ...call, words: call.words.slice() });
+
+/** Writes a register as it will be shown: what it points to is named now, for memory changes hands. 1 when it has a label. */
+function putRegister(kernel: Kernel, words: Int32Array, at: number, low: number, high: number): number {
+  if (high === GUEST_HIGH && kernel.pointers.find(low >>> 0)) {
+    words[at] = kernel.pointers.into;
+    words[at + 1] = kernel.pointers.label;
+    return 1;
   }
-  if (high === 0) return String(low >>> 0);
-  if (high === -1 && low < 0) return String(low);
-  return `0x${(high >>> 0).toString(16)}${hex(low)}`;
+  words[at] = low;
+  words[at + 1] = high;
+  return 0;
 }
 
-const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, "0");
+interface Prototype {
+  readonly name: string;
+  readonly count: number;
+}
 
-/** Notes a call before it runs (its arguments change); null when it is not told. */
+const PROTOTYPES = new Map<number, Prototype>();
+
+function prototypeOf(id: number): Prototype {
+  let known = PROTOTYPES.get(id);
+  if (known === undefined) {
+    const helper = helperById(id);
+    known = { name: helper?.name ?? `helper#${id}`, count: helper?.args.length ?? 0 };
+    PROTOTYPES.set(id, known);
+  }
+  return known;
+}
+
+function note(kernel: Kernel, frame: VmFrame, id: number, name: string, count: number): HelperCall {
+  const call = kernel.helperCall;
+  call.id = id;
+  call.name = name;
+  call.count = count;
+  call.labelled = 0;
+  for (let i = 0; i < count; i++) {
+    const low = frame.lo[i + 1] as number;
+    const high = frame.hi[i + 1] as number;
+    call.labelled |= putRegister(kernel, call.words, 2 * i, low, high) << i;
+  }
+  return call;
+}
+
+/** Notes a call before it runs (its arguments change); null when it is not told. Valid until the next is noted. */
 export function noteHelper(kernel: Kernel, frame: VmFrame, id: number): HelperCall | null {
   if (!kernel.tells()) return null;
-  const helper = helperById(id);
-  const count = helper?.args.length ?? 0;
-  const args: string[] = [];
-  for (let r = 1; r <= count; r++) args.push(registerText(kernel, frame.lo[r] as number, frame.hi[r] as number));
-  return { id, name: helper?.name ?? `helper#${id}`, args };
+  const { name, count } = prototypeOf(id);
+  return note(kernel, frame, id, name, count);
 }
 
 export function noteKfunc(kernel: Kernel, frame: VmFrame, name: string): HelperCall | null {
-  if (!kernel.tells()) return null;
-  return { id: -1, name, args: [registerText(kernel, frame.lo[1] as number, frame.hi[1] as number)] };
+  return kernel.tells() ? note(kernel, frame, -1, name, 1) : null;
 }
 
 export function tellHelper(kernel: Kernel, call: HelperCall, frame: VmFrame): void {
-  const low = frame.lo[0] as number;
-  const high = frame.hi[0] as number;
-  const errno = high === -1 && low < 0 ? (errnoName(low) ?? null) : null;
-  kernel.emit({
-    kind: "helper",
-    name: call.name,
-    id: call.id,
-    args: call.args,
-    retval: registerText(kernel, low, high),
-    errno,
-  });
+  if (kernel.silent) {
+    kernel.state.seq++;
+    return;
+  }
+  const { log } = kernel;
+  const { count, words } = call;
+  const slots = 3 + count;
+  const slot = log.begin(slots);
+  const { ints } = log;
+  const at = 2 * slot;
+  for (let i = 0; i < 2 * count; i++) ints[at + 4 + i] = words[i] as number;
+  const result = putRegister(kernel, ints, at + 4 + 2 * count, frame.lo[0] as number, frame.hi[0] as number);
+  ints[at] = log.text(call.name);
+  ints[at + 1] = call.id;
+  ints[at + 2] = call.labelled | (result << RESULT_BIT);
+  ints[at + 3] = count;
+  kernel.happened(HELPER, slots);
 }

@@ -1,5 +1,6 @@
 import { InternalError } from "../base/errors.ts";
 import { makePrng, nextU32 } from "../base/prng.ts";
+import { EventLog } from "../events/event-log.ts";
 import type { VerifierEnvironment } from "../verifier/types.ts";
 import type { MemoryHost } from "../vm/access.ts";
 import { type Executable, functionAt, lineAt } from "../vm/executable.ts";
@@ -12,9 +13,10 @@ import { cloneState } from "./clone-state.ts";
 import { CompiledPrograms } from "./compiled.ts";
 import { loadContextField, storeContextField } from "./context.ts";
 import type { EventPlace, KernelEvent, KernelEventBody, Oops } from "./event-types.ts";
-import { TOLD_PER_RUN } from "./helper-events.ts";
+import { newHelperCall, TOLD_PER_RUN } from "./helper-events.ts";
 import { keyOfValue } from "./maps/values.ts";
 import { mapForVerifier } from "./maps/verifier-map.ts";
+import { Pointers } from "./pointers.ts";
 import { POLICY_MODULES } from "./policies/index.ts";
 import type { TimerPolicy } from "./policies/policy.ts";
 import {
@@ -43,7 +45,7 @@ import { newTask, pushFunction } from "./tasks.ts";
 import { makeHrtimerQueue } from "./timers/hrtimer-queue.ts";
 import { elementLabel, ownerOf } from "./timers/timer-object.ts";
 import { makeWheel } from "./timers/wheel.ts";
-import { afterWatchedStore, beforeWatchedStore, type WatchedStore } from "./watch.ts";
+import { afterWatchedStore, beforeWatchedStore, noWatchedStore } from "./watch.ts";
 
 export interface KernelCheckpoint {
   readonly state: KernelState;
@@ -56,11 +58,14 @@ export interface Unsupported {
   readonly place: EventPlace | null;
 }
 
+export type EventSink = EventLog | ((event: KernelEvent) => void) | null;
+
 /** Guest memory in all, bytes: what a map asks for beyond it is -ENOMEM. */
 const MEMORY_LIMIT = 1 << 28;
 
 /**
- * The kernel of the playground: an object table, CPUs, time. What happens is told to `sink`, in order.
+ * The kernel of the playground: an object table, CPUs, time. What happens is told to `sink`, in order: packed to a log, or event by
+ * event to a listener; null: nobody listens.
  * All that changes is in `state` and `memory`; both can be kept and put back at any moment between two steps.
  */
 export class Kernel implements MemoryHost {
@@ -71,18 +76,27 @@ export class Kernel implements MemoryHost {
   /** By program id. Immutable; entries of freed programs stay, so that an older moment can be shown. */
   readonly executables = new Map<number, Executable>();
   readonly machine: Machine;
-  readonly #sink: (event: KernelEvent) => void;
+  /** Where events go, and the names that packed data refers to. */
+  readonly log: EventLog;
+  /** True when nobody listens: events are counted and not told. */
+  readonly silent: boolean;
+  readonly pointers: Pointers;
+  /** The helper call that was noted last. */
+  readonly helperCall = newHelperCall();
   /** The task whose step is under way. */
   current: Task | null = null;
   /** True while a helper runs: the frame's pc is already behind the call. */
   atCall = false;
   /** The watched store that is under way. */
-  watched: WatchedStore | null = null;
+  readonly watched = noWatchedStore();
   unsupported: Unsupported | null = null;
   /** Maps by the offset of their `struct bpf_map`; rebuilt from the state when it is null. */
   #mapsByAddress: Map<number, BpfMap> | null = null;
-  /** Places are told again and again: made once for each instruction. */
-  readonly #places = new Map<Executable, EventPlace[]>();
+  /** Places are told again and again: their numbers in the log by instruction, 0 where none was told yet. */
+  readonly #places = new Map<Executable, Int32Array>();
+  /** The entry of `#places` that was asked for last. */
+  #lastExecutable: Executable | null = null;
+  #lastPlaces: Int32Array = new Int32Array();
   /** True when a reference was given back since leaks were last looked for. */
   releasedSome = false;
 
@@ -94,13 +108,15 @@ export class Kernel implements MemoryHost {
   stops: Stops | null = null;
 
   /** With `wasm`, programs that the verifier passed are compiled to run in one go (never under {@link step}, nor with an instruction cost). */
-  constructor(settings: KernelSettings, sink: (event: KernelEvent) => void, wasm: WasmHost | null = null) {
+  constructor(settings: KernelSettings, sink: EventSink, wasm: WasmHost | null = null) {
     this.settings = settings;
     this.policy = POLICY_MODULES[settings.policy];
     const linear = wasm === null || settings.insnCost > 0 ? null : wasm.makeMemory(1 << 21);
     this.memory = new GuestMemory(MEMORY_LIMIT, linear);
     this.compiled = linear === null || wasm === null ? null : new CompiledPrograms(this, wasm);
-    this.#sink = sink;
+    this.silent = sink === null;
+    this.log = sink instanceof EventLog ? sink : new EventLog(sink);
+    this.pointers = new Pointers(this);
     this.state = bootState(settings);
     this.machine = { memory: this.memory, host: this, low: 0, high: 0, callee: 0, trap: null };
   }
@@ -214,7 +230,7 @@ export class Kernel implements MemoryHost {
     this.memory.restore(from.memory);
     this.current = null;
     this.atCall = false;
-    this.watched = null;
+    this.watched.map = null;
     this.unsupported = null;
     this.#mapsByAddress = null;
     this.machine.trap = null;
@@ -224,14 +240,25 @@ export class Kernel implements MemoryHost {
 
   // What the modules of the kernel use.
 
-  emit(body: KernelEventBody, cpu: number | null = this.cpu, place: EventPlace | null = this.place()): void {
-    // The body is the caller's to give away: it becomes the event, which is cheaper than copying it.
-    const event = body as unknown as { -readonly [Name in keyof KernelEvent]: KernelEvent[Name] };
-    event.seq = this.state.seq++;
-    event.at = this.state.now;
-    event.cpu = cpu;
-    if (place !== null) event.place = place;
-    this.#sink(event as KernelEvent);
+  /** Tells of what is rare; the frequent events are in `tell.ts`. `beside`: done by no CPU and at no place of a program. */
+  emit(body: KernelEventBody, beside = false): void {
+    const { state } = this;
+    const seq = state.seq++;
+    if (this.silent) return;
+    if (beside) this.log.other(body, -1, 0, state.now, seq);
+    else this.log.other(body, this.cpu ?? -1, this.#placeNumber(), state.now, seq);
+  }
+
+  /** The event happens whose payload of so many slots was written to the log: by the running program. */
+  happened(kind: number, slots: number): void {
+    const { state, current } = this;
+    this.log.end(kind, slots, current === null ? -1 : current.cpu, this.#placeNumber(), state.now, state.seq++);
+  }
+
+  /** The same, by no CPU and at no place of a program. */
+  happenedBeside(kind: number, slots: number): void {
+    const { state } = this;
+    this.log.end(kind, slots, -1, 0, state.now, state.seq++);
   }
 
   /** True when the small events of the running program are told; each asking counts as one. */
@@ -308,30 +335,44 @@ export class Kernel implements MemoryHost {
     return null;
   }
 
-  /** Where the running program stands: at the call while a helper works for it. */
+  /** The instruction at which a frame of the running task stands: the call while a helper works for it. */
+  #standing(frame: VmFrame): number {
+    const behind = this.atCall || this.current?.frames.at(-1) !== frame;
+    return behind && frame.pc > 0 ? frame.pc - 1 : frame.pc;
+  }
+
+  /** Where the running program stands. */
   place(): EventPlace | null {
     const frame = this.vmFrame();
-    if (frame === null) return null;
-    const executable = this.executables.get(frame.program);
-    if (executable === undefined) return null;
-    const behind = this.atCall || this.current?.frames.at(-1) !== frame;
-    const insn = behind && frame.pc > 0 ? frame.pc - 1 : frame.pc;
+    const executable = frame === null ? undefined : this.executables.get(frame.program);
+    if (frame === null || executable === undefined) return null;
+    return makePlace(frame.program, executable, this.#standing(frame));
+  }
+
+  /** Number of {@link place} in the log; 0 for none. */
+  #placeNumber(): number {
+    const frame = this.vmFrame();
+    const executable = frame === null ? undefined : this.executables.get(frame.program);
+    if (frame === null || executable === undefined) return 0;
+    if (executable !== this.#lastExecutable) this.#openPlaces(executable);
+    const insn = this.#standing(frame);
+    const places = this.#lastPlaces;
+    const known = places[insn] as number;
+    if (known !== 0) return known;
+    const number = this.log.place(makePlace(frame.program, executable, insn));
+    places[insn] = number;
+    return number;
+  }
+
+  #openPlaces(executable: Executable): void {
     let places = this.#places.get(executable);
     if (places === undefined) {
-      places = [];
+      // A program may stand behind its last instruction.
+      places = new Int32Array(executable.insns.length + 1);
       this.#places.set(executable, places);
     }
-    const known = places[insn];
-    if (known !== undefined) return known;
-    const place = {
-      programId: frame.program,
-      program: executable.name,
-      functionName: functionAt(executable, insn),
-      insn,
-      line: lineAt(executable, insn),
-    };
-    places[insn] = place;
-    return place;
+    this.#lastExecutable = executable;
+    this.#lastPlaces = places;
   }
 
   notModelled(what: string): void {
@@ -390,6 +431,14 @@ export class Kernel implements MemoryHost {
     afterWatchedStore(this);
   }
 }
+
+const makePlace = (programId: number, executable: Executable, insn: number): EventPlace => ({
+  programId,
+  program: executable.name,
+  functionName: functionAt(executable, insn),
+  insn,
+  line: lineAt(executable, insn),
+});
 
 function bootState(settings: KernelSettings): KernelState {
   return {

@@ -162,6 +162,6 @@ export function checkLeaks(kernel: Kernel): void {
     const name = [...loop].sort().join(" ");
     if (kernel.state.leaksReported.has(name)) continue;
     kernel.state.leaksReported.add(name);
-    kernel.emit({ kind: "leak", loop }, null, null);
+    kernel.emit({ kind: "leak", loop }, true);
   }
 }

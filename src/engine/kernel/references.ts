@@ -2,6 +2,7 @@ import type { NodeId } from "./event-types.ts";
 import type { Kernel } from "./kernel.ts";
 import type { FileTarget, Holders, Task } from "./state.ts";
 import { op, startWorker } from "./tasks.ts";
+import { tellHold, tellRelease } from "./tell.ts";
 
 /** Number of references, as the kernel's refcnt. */
 export const refcnt = (holders: Holders): number => holders.size;
@@ -32,11 +33,8 @@ export function hold(kernel: Kernel, target: FileTarget, holder: NodeId, user = 
   const holders = holdersOf(kernel, target);
   if (holders === null || holders.has(holder)) return;
   holders.set(holder, { user });
-  const node = nodeOf(target);
-  kernel.emit({ kind: "hold", holder, target: node, count: "ref", value: refcnt(holders) });
-  if (user && target.kind === "map") {
-    kernel.emit({ kind: "hold", holder, target: node, count: "user", value: usercnt(holders) });
-  }
+  tellHold(kernel, holder, target, false, refcnt(holders));
+  if (user && target.kind === "map") tellHold(kernel, holder, target, true, usercnt(holders));
 }
 
 /**
@@ -49,13 +47,12 @@ export function release(kernel: Kernel, task: Task | null, target: FileTarget, h
   if (holders === null || held === undefined) return;
   holders.delete(holder);
   kernel.releasedSome = true;
-  const node = nodeOf(target);
   if (held.user && target.kind === "map") {
     const users = usercnt(holders);
-    kernel.emit({ kind: "release", holder, target: node, count: "user", value: users });
+    tellRelease(kernel, holder, target, true, users);
     if (users === 0) lastUserReference(kernel, task, target.id);
   }
-  kernel.emit({ kind: "release", holder, target: node, count: "ref", value: refcnt(holders) });
+  tellRelease(kernel, holder, target, false, refcnt(holders));
   if (refcnt(holders) === 0) unreferenced(kernel, target);
 }
 

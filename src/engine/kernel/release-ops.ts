@@ -6,6 +6,7 @@ import type { DropReason } from "./policies/policy.ts";
 import { nodeOf, release } from "./references.ts";
 import type { BpfMap, OpFrame, Task } from "./state.ts";
 import { callRcu, finish, op, quiescent } from "./tasks.ts";
+import { tellTimerCancel } from "./tell.ts";
 import { dequeueTimer } from "./timers/timer-object.ts";
 
 /** Values looked at in one step of a walk when nothing is found there. */
@@ -20,7 +21,7 @@ export function timerCancelFree(kernel: Kernel, task: Task, frame: OpFrame): voi
   }
   if (frame.step === 0) {
     const wasQueued = dequeueTimer(kernel, timer);
-    kernel.emit({ kind: "timer-cancel", timer: timer.id, wasQueued });
+    tellTimerCancel(kernel, timer, wasQueued);
     frame.step = 1;
     if (timer.runningOn >= 0 && frame.data["noWait"] !== true) {
       task.wait = { on: "callback", control: timer.control, what: `the callback of ${timer.label}` };

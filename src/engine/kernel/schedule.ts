@@ -6,6 +6,7 @@ import { checkLeaks } from "./reference-graph.ts";
 import type { Cpu, OpFrame, RcuCallback, Task, Wait } from "./state.ts";
 import type { Stops } from "./stops.ts";
 import { newTask, op, rcuPending, startWorker } from "./tasks.ts";
+import { tellRcuDone } from "./tell.ts";
 import { firstKey, firstProgrammed } from "./timers/hrtimer-queue.ts";
 import { forgetTimer } from "./timers/timer-object.ts";
 import { nextWheelJiffy } from "./timers/wheel.ts";
@@ -119,7 +120,7 @@ function interrupt(kernel: Kernel, cpu: Cpu): void {
 /** What waited for a grace period, which the list no longer holds, happens. */
 function endGracePeriod(kernel: Kernel, callback: RcuCallback): void {
   const { state } = kernel;
-  kernel.emit({ kind: "rcu-done", what: callback.what }, null, null);
+  tellRcuDone(kernel, callback.what);
   for (const control of callback.timers) {
     forgetTimer(kernel, control);
     forgetWork(kernel, control);

@@ -5,6 +5,7 @@ import type { SpecialFields } from "../btf/special-fields.ts";
 import type { Btf, BtfId } from "../btf/types.ts";
 import type { VmFrame } from "../vm/frame.ts";
 import type { NodeId, Oops, TimerId, WorkId } from "./event-types.ts";
+import type { LastWrites } from "./last-writes.ts";
 
 /** What a kernel is booted with. Times are ns. */
 export interface KernelSettings {
@@ -106,8 +107,10 @@ export interface BpfMap {
   readonly address: number;
   readonly holders: Holders;
   readonly storage: MapStorage;
-  /** By key (hex): when and by whom the entry was written last. Kept with `watch` only. */
-  readonly lastWrites: Map<string, { at: number; by: string; seq: number }>;
+  /** When and by whom the values were written last. Kept with `watch` only. */
+  readonly lastWrites: LastWrites;
+  /** What is known of the members that programs store to; see watch.ts. Shared among all copies. */
+  readonly members: Map<number, number>;
   frozen: boolean;
   freed: boolean;
 }
@@ -148,6 +151,8 @@ export interface LoadedProgram {
 /** A timer's control block: what `struct bpf_timer` points to. */
 export interface Timer {
   readonly id: TimerId;
+  /** Number of `id` in the log. */
+  readonly number: number;
   readonly label: string;
   /** Node of the reference graph. */
   readonly node: NodeId;

@@ -4,6 +4,7 @@ import { GUEST_HIGH } from "../vm/memory.ts";
 import { type HelperCall, tellHelper } from "./helper-events.ts";
 import type { Kernel } from "./kernel.ts";
 import type { Frame, OpFrame, SyscallResult, Task } from "./state.ts";
+import { tellRcuWait } from "./tell.ts";
 
 /** Function invocations on one task: eight of a program, as many of callbacks. */
 const STACK_FRAMES = 16;
@@ -183,7 +184,7 @@ export function callRcu(
   const waitFor: number[] = [];
   for (const task of state.tasks.values()) if (task.rcu > 0) waitFor.push(task.id);
   const ticket = state.nextTicket++;
-  kernel.emit({ kind: "rcu-wait", what });
+  tellRcuWait(kernel, what);
   state.rcu.push({ ticket, waitFor, what, free: later.free ?? [], timers: later.timers ?? [], op: later.op ?? null });
   return ticket;
 }

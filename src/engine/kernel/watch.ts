@@ -1,72 +1,98 @@
 import { isSigned, sizeOfType, skipModifiersAndTypedefs } from "../btf/layout.ts";
 import type { Btf, BtfId } from "../btf/types.ts";
+import { elementSlots, VALUE_WRITE } from "../events/layout.ts";
+import { numberText as wordsText } from "../events/number-text.ts";
 import type { Kernel } from "./kernel.ts";
-import { cpuStride, keyOfValue } from "./maps/values.ts";
+import { cpuStride, valueAround } from "./maps/values.ts";
 import type { BpfMap } from "./state.ts";
-import { ownerOf } from "./timers/timer-object.ts";
+import { putElement } from "./tell.ts";
 
-/** A store to a map value that is under way. */
+/** A store to a map value that is under way; `map` is null when there is none. */
 export interface WatchedStore {
-  readonly map: BpfMap;
-  readonly valueAt: number;
-  readonly at: number;
-  readonly size: number;
-  readonly old: Uint8Array;
+  map: BpfMap | null;
+  valueAt: number;
+  at: number;
+  size: number;
+  /** What was there, as two words. */
+  low: number;
+  high: number;
 }
 
+export const noWatchedStore = (): WatchedStore => ({ map: null, valueAt: 0, at: 0, size: 0, low: 0, high: 0 });
+
+function lowWord(view: DataView, at: number, size: number): number {
+  switch (size) {
+    case 1:
+      return view.getUint8(at);
+    case 2:
+      return view.getUint16(at, true);
+    default:
+      return view.getInt32(at, true);
+  }
+}
+
+/** Before a store of 1, 2, 4 or 8 bytes. */
 export function beforeWatchedStore(kernel: Kernel, offset: number, size: number): void {
-  kernel.watched = null;
+  const store = kernel.watched;
+  store.map = null;
   if (!kernel.tells()) return;
-  const owner = ownerOf(kernel, offset);
-  if (owner === null) return;
-  kernel.watched = { map: owner.map, valueAt: owner.valueAt, at: offset, size, old: kernel.memory.slice(offset, size) };
+  const map = kernel.pointers.mapOfValue(offset);
+  if (map === null) return;
+  const valueAt = valueAround(kernel, map, offset);
+  if (valueAt < 0) return;
+  const { view } = kernel.memory;
+  store.map = map;
+  store.valueAt = valueAt;
+  store.at = offset;
+  store.size = size;
+  store.low = lowWord(view, offset, size);
+  store.high = size === 8 ? view.getInt32(offset + 4, true) : 0;
 }
 
 export function afterWatchedStore(kernel: Kernel): void {
   const store = kernel.watched;
-  if (store === null) return;
-  kernel.watched = null;
-  const { map, valueAt, at, size } = store;
-  const key = keyOfValue(kernel, map, valueAt);
-  map.lastWrites.set(key, { at: kernel.state.now, by: kernel.current?.label ?? "a program", seq: kernel.state.seq });
-  const stride = cpuStride(map);
-  const off = stride === 0 ? at - valueAt : (at - valueAt) % stride;
-  const member = map.btf === null ? null : storedMember(map.btf, map.shownValueType, off, size);
-  const now = kernel.memory.slice(at, size);
-  const signed = member?.signed === true;
-  kernel.emit({
-    kind: "value-write",
-    map: map.id,
-    element: `${map.id}:${key}`,
-    member: member?.path ?? `+${off}`,
-    from: numberText(store.old, signed),
-    to: numberText(now, signed),
-  });
-}
-
-interface StoredMember {
-  readonly path: string;
-  readonly signed: boolean;
-}
-
-/** What {@link memberAt} said: programs store to the same members again and again. */
-const storedMembers = new WeakMap<Btf, Map<number, StoredMember | null>>();
-
-function storedMember(btf: Btf, type: BtfId, off: number, size: number): StoredMember | null {
-  let known = storedMembers.get(btf);
-  if (known === undefined) {
-    known = new Map();
-    storedMembers.set(btf, known);
+  const { map } = store;
+  if (map === null) return;
+  store.map = null;
+  const { log, state } = kernel;
+  const { valueAt, at, size } = store;
+  map.lastWrites.note(valueAt, state.now, log.text(kernel.current?.label ?? "a program"), state.seq);
+  if (kernel.silent) {
+    state.seq++;
+    return;
   }
-  // A store has 1, 2, 4 or 8 bytes; values are smaller than 256 MiB.
-  const key = type * 0x1_0000_0000 + off * 16 + size;
-  let member = known.get(key);
+  const stride = cpuStride(map);
+  const member = storedMember(kernel, map, stride === 0 ? at - valueAt : (at - valueAt) % stride, size);
+  const { view } = kernel.memory;
+  const name = elementSlots(map.keySize);
+  const slot = log.begin(name + 3);
+  putElement(kernel, slot, map, valueAt);
+  const { ints } = log;
+  const rest = 2 * (slot + name);
+  ints[rest] = member;
+  ints[rest + 1] = size;
+  ints[rest + 2] = store.low;
+  ints[rest + 3] = store.high;
+  ints[rest + 4] = lowWord(view, at, size);
+  ints[rest + 5] = size === 8 ? view.getInt32(at + 4, true) : 0;
+  kernel.happened(VALUE_WRITE, name + 3);
+}
+
+/**
+ * The member of a value that a store writes: the number of its path in the log, doubled, plus 1 when it is signed. Programs store to
+ * the same members again and again.
+ */
+function storedMember(kernel: Kernel, map: BpfMap, off: number, size: number): number {
+  // Values are smaller than 256 MiB.
+  const key = off * 16 + size;
+  let member = map.members.get(key);
   if (member === undefined) {
-    const found = memberAt(btf, type, off, size);
-    member = found === null ? null : { path: found.path, signed: found.type !== 0 && isSigned(btf, found.type) };
+    const found = map.btf === null ? null : memberAt(map.btf, map.shownValueType, off, size);
+    const signed = found !== null && found.type !== 0 && isSigned(map.btf as Btf, found.type);
+    member = 2 * kernel.log.text(found?.path ?? `+${off}`) + (signed ? 1 : 0);
     // An array of a large value has many places: they are not kept for ever.
-    if (known.size >= MEMBERS_KEPT) known.clear();
-    known.set(key, member);
+    if (map.members.size >= MEMBERS_KEPT) map.members.clear();
+    map.members.set(key, member);
   }
   return member;
 }
@@ -115,18 +141,12 @@ export function memberAt(
   return { path, type: 0 };
 }
 
-/** Bytes (at most 8) as a decimal number. Called for every store that is told: BigInt only where a number would not be exact. */
+/** Bytes (at most 8) as a decimal number. */
 export function numberText(bytes: Uint8Array, signed: boolean): string {
   const word = (from: number): number => {
     let value = 0;
-    for (let i = Math.min(bytes.length, from + 4) - 1; i >= from; i--) value = value * 256 + (bytes[i] as number);
+    for (let i = Math.min(bytes.length, from + 4) - 1; i >= from; i--) value = (value << 8) | (bytes[i] as number);
     return value;
   };
-  const low = word(0);
-  const high = word(4);
-  const negative = signed && ((bytes[bytes.length - 1] ?? 0) & 0x80) !== 0;
-  if (high < 0x20_0000 && !negative) return String(high * 0x1_0000_0000 + low);
-  if (bytes.length <= 4) return String(low - 256 ** bytes.length);
-  const value = (BigInt(high) << 32n) | BigInt(low);
-  return String(signed ? BigInt.asIntN(8 * bytes.length, value) : value);
+  return wordsText(word(0), word(4), bytes.length, signed);
 }

@@ -1,5 +1,6 @@
 import { InternalError } from "../base/errors.ts";
-import type { KernelCheckpoint, KernelEvent } from "../kernel/api.ts";
+import { EventLog } from "../events/event-log.ts";
+import type { KernelCheckpoint } from "../kernel/api.ts";
 
 /** A moment that can be put back: the kernel, and whatever drives it, as plain data. */
 export interface Checkpoint<Progress> {
@@ -16,26 +17,12 @@ const MAX_CHECKPOINTS = 48;
 
 /**
  * What happened in a run, and enough of its moments to come back to any of them by replay. The engine is deterministic: from a
- * checkpoint on, the same inputs give the same events, and this is checked.
+ * checkpoint on, the same inputs give the same events, and the log of events checks this.
  */
 export class Recording<Progress> {
-  readonly events: KernelEvent[] = [];
+  readonly events = new EventLog();
   #checkpoints: Checkpoint<Progress>[] = [];
   #interval = FIRST_INTERVAL;
-  /** While an earlier moment is looked for, the replay may run past what has happened: that is not part of the recording. */
-  frozen = false;
-
-  /** Takes what the kernel tells: new events are kept, those of a replay must be those that are known. */
-  readonly sink = (event: KernelEvent): void => {
-    const known = this.events[event.seq];
-    if (known === undefined) {
-      if (this.frozen) return;
-      if (event.seq !== this.events.length) throw new InternalError(`event ${event.seq} leaves a gap`);
-      this.events.push(event);
-    } else if (known.kind !== event.kind || known.at !== event.at || known.cpu !== event.cpu) {
-      throw new InternalError(`replay differs at event ${event.seq}: ${event.kind} instead of ${known.kind}`);
-    }
-  };
 
   /** True when the last checkpoint before `seq` is so far back that one should be made. */
   wants(seq: number): boolean {
@@ -62,7 +49,7 @@ export class Recording<Progress> {
 
   /** Forgets what happened from `seq` on: the run takes another way there. */
   truncate(seq: number): void {
-    this.events.length = Math.min(this.events.length, seq);
+    this.events.truncate(seq);
     const first = this.#checkpoints[0];
     this.#checkpoints = this.#checkpoints.filter((c) => c === first || c.seq <= seq);
   }

@@ -1,6 +1,8 @@
 import type { Errno } from "../abi/errno.ts";
 import { InternalError } from "../base/errors.ts";
-import type { Kernel, KernelEvent, StopPoints, StopReport, Task } from "../kernel/api.ts";
+import type { EventLog } from "../events/event-log.ts";
+import type { EventList } from "../events/types.ts";
+import type { Kernel, StopPoints, StopReport, Task } from "../kernel/api.ts";
 import type { CollectionSpec } from "../loader/spec.ts";
 import { Recording } from "../recording/recording.ts";
 import { parseCommand } from "../script/parse-script.ts";
@@ -82,12 +84,8 @@ export class Run {
   /** The latest moment, kept while an earlier one is shown. */
   #head: Moment | null = null;
 
-  constructor(
-    kernel: (sink: (event: KernelEvent) => void) => Kernel,
-    plan: RunPlan,
-    names: (kernel: Kernel) => NameTable,
-  ) {
-    this.kernel = kernel(this.recording.sink);
+  constructor(kernel: (log: EventLog) => Kernel, plan: RunPlan, names: (kernel: Kernel) => NameTable) {
+    this.kernel = kernel(this.recording.events);
     this.#plan = plan;
     this.#progress = {
       names: names(this.kernel),
@@ -102,7 +100,7 @@ export class Run {
     this.#keep();
   }
 
-  get events(): readonly KernelEvent[] {
+  get events(): EventList {
     return this.recording.events;
   }
 
@@ -448,7 +446,7 @@ export class Run {
    */
   #replay(from: Moment, coarse: number, fine: boolean, until: () => boolean): number {
     this.#restore(from);
-    this.recording.frozen = true;
+    this.recording.events.frozen = true;
     const { stops } = this.kernel;
     this.kernel.stops = null;
     try {
@@ -460,7 +458,7 @@ export class Run {
       while (fine && !until() && this.#tick(Number.POSITIVE_INFINITY, 1) === "worked");
       return done;
     } finally {
-      this.recording.frozen = false;
+      this.recording.events.frozen = false;
       this.kernel.stops = stops;
       stops?.pass(this.kernel);
       stops?.settle(this.kernel);

@@ -60,7 +60,7 @@ export function buildObject(input: BuildInput): BuildOutput {
     return { report: { ok: false, stage: "load", diagnostics, message }, built: null };
   }
   const collection = loaded.value;
-  const kernel = new Kernel(kernelSettings(input.settings, false), () => {});
+  const kernel = new Kernel(kernelSettings(input.settings, false), null);
   const process = kernel.openProcess(MAIN_PROCESS);
   const { names, failed } = createMaps(kernel, process, collection, NO_NAMES);
   const judged: JudgedProgram[] = [];
@@ -186,7 +186,7 @@ export function inspectProgram(built: BuiltObject, name: string): VerifierView |
   const { collection, settings } = built;
   const spec = collection.programs.find((p) => p.name === name);
   if (spec === undefined) return null;
-  const kernel = new Kernel(kernelSettings(settings, false), () => {});
+  const kernel = new Kernel(kernelSettings(settings, false), null);
   const process = kernel.openProcess(MAIN_PROCESS);
   const { names } = createMaps(kernel, process, collection, NO_NAMES);
   const program = programForLoad(collection, spec, process, names);

@@ -55,7 +55,9 @@ function frameOf(run: Run, report: StopReport) {
 
 /** A line of the callback that updates the global `aged`, and its first slot. */
 function lineOfCallback(run: Run): { line: number; insn: number } {
-  const fire = finish(run).events.find((e) => e.kind === "value-write" && e.member === "aged");
+  const fire = finish(run)
+    .events.slice()
+    .find((e) => e.kind === "value-write" && e.member === "aged");
   if (!fire?.place) throw new Error("nothing ages");
   return fire.place;
 }

@@ -87,9 +87,8 @@ function columnsOf(map: BpfMap): MapSnapshot["columns"] {
 }
 
 function besideOf(map: BpfMap, entry: MapEntry): string {
-  const write = map.lastWrites.get(entry.keyHex);
   const { timer, work } = entry;
-  return `${write?.seq ?? ""} ${timer === null ? "" : timer.id + timerState(timer)} ${work === null ? "" : work.id + workState(work)} ${entry.target?.id ?? ""}`;
+  return `${map.lastWrites.seqOf(entry.valueAt)} ${timer === null ? "" : timer.id + timerState(timer)} ${work === null ? "" : work.id + workState(work)} ${entry.target?.id ?? ""}`;
 }
 
 function sameValues(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
@@ -126,14 +125,14 @@ function makeRow(kernel: Kernel, map: BpfMap, entry: MapEntry): MapRow {
   const values = entry.values.map((bytes) => decodeValue(bytes, map.shownValueType, context));
   const value = targetValue(kernel, entry) ?? values[0] ?? { kind: "bytes", hex: "" };
   const perCpu = values.length > 1 ? values : null;
-  const write = map.lastWrites.get(entry.keyHex);
+  const write = map.lastWrites.get(entry.valueAt);
   return {
     node: entry.node,
     key: decodeValue(entry.key, map.shownKeyType, plain),
     keyHex: entry.keyHex,
     value,
     perCpu,
-    lastWrite: write === undefined ? null : { at: write.at, by: write.by, seq: write.seq },
+    lastWrite: write === null ? null : { at: write.at, by: kernel.log.string(write.by), seq: write.seq },
   };
 }
 

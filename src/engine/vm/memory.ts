@@ -62,6 +62,8 @@ export class GuestMemory {
   readonly linear: WasmMemory | null;
   /** Bytes that may be handed out in all; a request beyond it fails as -ENOMEM. */
   readonly limit: number;
+  /** Rises whenever an object comes, goes, or is put back. */
+  generation = 0;
   #top = FIRST;
   #used = 0;
   #objects = new Map<number, MemoryObject>();
@@ -95,6 +97,7 @@ export class GuestMemory {
     }
     this.#used += block;
     this.bytes.fill(0, start, start + block);
+    this.generation++;
     this.#objects.set(start, { start, size, block, kind, label, node, freedAt: null });
     this.expose(start, size, mode);
     return start;
@@ -117,6 +120,7 @@ export class GuestMemory {
   free(start: number, now: number): void {
     const object = this.#objects.get(start);
     if (object === undefined || object.freedAt !== null) return;
+    this.generation++;
     this.#objects.set(start, { ...object, freedAt: now });
     this.poison(start, object.block);
     this.#used -= object.block;
@@ -216,6 +220,7 @@ export class GuestMemory {
     putPages(from.shadow, this.shadow, (end >>> 3) + 1);
     this.#top = from.top;
     this.#used = from.used;
+    this.generation++;
     this.#objects = new Map(from.objects);
     this.#starts = from.starts.slice();
     this.#quarantine = from.quarantine.slice();

@@ -1,6 +1,6 @@
 import { helperById } from "../../abi/helpers.ts";
 import type { VmFrame } from "../../vm/frame.ts";
-import { noteHelper, noteKfunc, tellHelper } from "../helper-events.ts";
+import { keptHelperCall, noteHelper, noteKfunc, tellHelper } from "../helper-events.ts";
 import type { Kernel } from "../kernel.ts";
 import type { OpFrame, Task } from "../state.ts";
 import { setNumber } from "../tasks.ts";
@@ -59,7 +59,7 @@ function run(
   const result = implementation(kernel, task, frame);
   if (result === null) {
     const first = task.frames[depth] as OpFrame | undefined;
-    if (note !== null && first?.kind === "op") first.data["call"] = note;
+    if (note !== null && first?.kind === "op") first.data["call"] = keptHelperCall(note);
   } else {
     if (result !== undefined) setNumber(frame, 0, result);
     if (note !== null && kernel.state.oops === null) tellHelper(kernel, note, frame);

@@ -1,10 +1,10 @@
-import { errnoName } from "../../abi/errno.ts";
 import { RFC_TIMER_DEL, RFC_TIMER_INIT, RFC_TIMER_MOD } from "../../abi/helpers.ts";
 import type { VmFrame } from "../../vm/frame.ts";
 import { negative } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { OpFrame, Task, Timer } from "../state.ts";
 import { finish, op } from "../tasks.ts";
+import { tellTimerCancel, tellTimerInit } from "../tell.ts";
 import {
   armTimer,
   dequeueTimer,
@@ -36,7 +36,7 @@ function refuseByProgram(kernel: Kernel, frame: VmFrame): number {
 
 function tellInit(kernel: Kernel, timer: Timer | null, field: number, clock: Timer["clock"], retval: number): void {
   const id = timer?.id ?? `t:-:${field.toString(16).padStart(8, "0")}`;
-  kernel.emit({ kind: "timer-init", timer: id, clock, retval, errno: retval < 0 ? (errnoName(retval) ?? null) : null });
+  tellTimerInit(kernel, id, clock, retval);
 }
 
 const timerInit: HelperImplementation = (kernel, _task, frame) => {
@@ -119,7 +119,7 @@ const timerCancel: HelperImplementation = (kernel, task, frame) => {
   if (kernel.inOneGo && timer.runningOn < 0) {
     // Nobody can come in between: as the operation would do it.
     const wasQueued = dequeueTimer(kernel, timer);
-    kernel.emit({ kind: "timer-cancel", timer: timer.id, wasQueued });
+    tellTimerCancel(kernel, timer, wasQueued);
     if (counts) timer.cancelling--;
     return wasQueued ? 1 : 0;
   }
@@ -135,7 +135,7 @@ export function continueTimerCancel(kernel: Kernel, task: Task, frame: OpFrame):
     return;
   }
   const wasQueued = dequeueTimer(kernel, timer);
-  if (wasQueued || frame.step === 0) kernel.emit({ kind: "timer-cancel", timer: timer.id, wasQueued });
+  if (wasQueued || frame.step === 0) tellTimerCancel(kernel, timer, wasQueued);
   if (wasQueued) frame.data["was"] = 1;
   frame.step = 1;
   if (timer.runningOn >= 0) {
@@ -185,7 +185,7 @@ const rfcDel: HelperImplementation = (kernel, _task, frame) => {
   if (timer === "bad") return 0;
   if (timer === null) return negative("EINVAL");
   const wasQueued = dequeueTimer(kernel, timer);
-  kernel.emit({ kind: "timer-cancel", timer: timer.id, wasQueued });
+  tellTimerCancel(kernel, timer, wasQueued);
   return wasQueued ? 1 : 0;
 };
 

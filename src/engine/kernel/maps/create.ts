@@ -7,6 +7,7 @@ import type { Btf } from "../../btf/types.ts";
 import type { MapSpec } from "../../loader/spec.ts";
 import { SHADOW_READ_ONLY, SHADOW_WATCHED } from "../../vm/memory.ts";
 import type { Kernel } from "../kernel.ts";
+import { LastWrites } from "../last-writes.ts";
 import type { BpfMap, InnerTemplate, MapStorage } from "../state.ts";
 import { elementLayout, round8 } from "./hash.ts";
 
@@ -215,7 +216,8 @@ export function createMap(
     address,
     holders: new Map(),
     storage,
-    lastWrites: new Map(),
+    lastWrites: new LastWrites(),
+    members: new Map(),
     frozen: false,
     freed: false,
   };

@@ -5,6 +5,7 @@ import { negative } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import type { BpfMap, HashStorage, OpFrame, Task, Timer } from "../state.ts";
 import { callRcu, finish, op } from "../tasks.ts";
+import { tellElementDelete, tellElementUpdate } from "../tell.ts";
 import { timerAtField } from "../timers/timer-object.ts";
 import { dropWorkOfValue } from "../works/work-object.ts";
 import {
@@ -17,7 +18,7 @@ import {
   takeReplacement,
   unlinkElement,
 } from "./hash.ts";
-import { cpuStride, isPerCpu, keyOfValue, lookupValue, writeValue } from "./values.ts";
+import { cpuStride, isPerCpu, lookupValue, writeValue } from "./values.ts";
 
 /** One update or delete, as its arguments came: bytes in guest memory (from programs) or of their own (from user space). */
 export interface Source {
@@ -34,17 +35,17 @@ export function timerOfValue(kernel: Kernel, map: BpfMap, valueAt: number): Time
   return timer === "bad" ? null : timer;
 }
 
-const elementId = (kernel: Kernel, map: BpfMap, valueAt: number): string =>
-  `${map.id}:${keyOfValue(kernel, map, valueAt)}`;
-
 function tellUpdate(kernel: Kernel, map: BpfMap, valueAt: number, by: Writer, created: boolean): void {
-  if (by === "program" && !kernel.tells()) return;
-  const key = keyOfValue(kernel, map, valueAt);
+  if (by === "program" && !kernel.tells()) {
+    // What lay there before is no longer.
+    if (map.storage.kind === "hash") map.lastWrites.forget(valueAt);
+    return;
+  }
   if (kernel.settings.watch) {
     const writer = by === "user" ? "user space" : (kernel.current?.label ?? "a program");
-    map.lastWrites.set(key, { at: kernel.state.now, by: writer, seq: kernel.state.seq });
+    map.lastWrites.note(valueAt, kernel.state.now, kernel.log.text(writer), kernel.state.seq);
   }
-  kernel.emit({ kind: "element-update", map: map.id, element: `${map.id}:${key}`, by, created });
+  tellElementUpdate(kernel, map, valueAt, by, created);
 }
 
 /** Writes the copies of a value: all of them from user space, the own CPU's from a program. */
@@ -239,9 +240,8 @@ function evict(
   const victim = chooseVictim(kernel, table);
   if (victim === 0) return negative("ENOMEM");
   const valueAt = victim + table.valueOffset;
-  const element = elementId(kernel, map, valueAt);
   unlinkElement(kernel, table, victim);
-  kernel.emit({ kind: "element-delete", map: map.id, element, by: "eviction" });
+  tellElementDelete(kernel, map, valueAt, "eviction");
   dropWorkOfValue(kernel, map, valueAt, "eviction");
   const timer = timerOfValue(kernel, map, valueAt);
   const work = timer === null ? null : kernel.policy.onDrop(kernel, task, timer, "eviction");
@@ -348,7 +348,7 @@ export function removeElement(
 ): number | null {
   const valueAt = element + table.valueOffset;
   if (by !== "program" || kernel.tells()) {
-    kernel.emit({ kind: "element-delete", map: map.id, element: elementId(kernel, map, valueAt), by });
+    tellElementDelete(kernel, map, valueAt, by);
   }
   unlinkElement(kernel, table, element);
   dropWorkOfValue(kernel, map, valueAt, by === "kernel" ? "map-free" : "delete");

@@ -1,5 +1,6 @@
 import { BPF_F_TIMER_BUSY, BPF_F_TIMER_CANCEL } from "../../abi/types.ts";
 import { callRcu, op } from "../tasks.ts";
+import { tellTimerCancel } from "../tell.ts";
 import { dequeueTimer, detachTimer } from "../timers/timer-object.ts";
 import { allow, nothing, type TimerPolicy } from "./policy.ts";
 
@@ -17,7 +18,7 @@ export const rfc: TimerPolicy = {
   refuseArm: allow,
   onDrop(kernel, _task, timer, why) {
     const wasQueued = dequeueTimer(kernel, timer);
-    kernel.emit({ kind: "timer-cancel", timer: timer.id, wasQueued });
+    tellTimerCancel(kernel, timer, wasQueued);
     // The walk calls del_timer and no more: the element stays, and its timer stays initialised (T6).
     if (why === "program-free") return null;
     detachTimer(kernel, timer, why);

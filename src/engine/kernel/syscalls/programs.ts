@@ -18,6 +18,7 @@ import type { Operation } from "../operations.ts";
 import { hold } from "../references.ts";
 import type { BpfMap, OpFrame, Task } from "../state.ts";
 import { quiescent } from "../tasks.ts";
+import { tellProgEnd, tellProgStart } from "../tell.ts";
 import { closeFd, done, failed, fdTarget, openFd } from "./result.ts";
 
 /** Runs whose begin and end are told when a program is run many times over. */
@@ -132,7 +133,7 @@ function progRun(kernel: Kernel, task: Task, frame: OpFrame): void {
     task.told = told ? 0 : Number.MAX_SAFE_INTEGER;
     task.tailCalls = 0;
     program.runs++;
-    if (told) kernel.emit({ kind: "prog-start", prog: program.id, run: task.runId, source: "test-run" });
+    if (told) tellProgStart(kernel, program.id, task.runId, "test-run");
     task.rcu++;
     frame.step = 2;
     kernel.startProgram(task, program, (vm) => setUpStart(task, vm));
@@ -141,7 +142,7 @@ function progRun(kernel: Kernel, task: Task, frame: OpFrame): void {
   task.rcu--;
   quiescent(kernel, task);
   const retval = (state["lo"] as number) >>> 0;
-  if (told) kernel.emit({ kind: "prog-end", prog: program.id, run: task.runId, retval: String(retval) });
+  if (told) tellProgEnd(kernel, program.id, task.runId, retval);
   state["runs"] = (state["runs"] ?? 0) + 1;
   if (--state["left"] > 0) {
     frame.step = 1;

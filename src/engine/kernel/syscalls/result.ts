@@ -12,13 +12,13 @@ export function done(
   retval: number,
   more: Omit<SyscallResult, "retval" | "errno"> = {},
 ): void {
-  kernel.emit({ kind: "syscall", process: kernel.process(task.process).name, text, retval, errno: null }, null, null);
+  kernel.emit({ kind: "syscall", process: kernel.process(task.process).name, text, retval, errno: null }, true);
   finishSyscall(kernel, task, { retval, errno: null, ...more });
 }
 
 export function failed(kernel: Kernel, task: Task, text: string, errno: Errno): void {
   const retval = -ERRNO[errno];
-  kernel.emit({ kind: "syscall", process: kernel.process(task.process).name, text, retval, errno }, null, null);
+  kernel.emit({ kind: "syscall", process: kernel.process(task.process).name, text, retval, errno }, true);
   finishSyscall(kernel, task, { retval: -1, errno });
 }
 

@@ -3,6 +3,7 @@ import { negative } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { hexOf } from "../maps/values.ts";
 import type { BpfMap, LoadedProgram } from "../state.ts";
+import { tellTimerInit } from "../tell.ts";
 import { addTimer, armTimer, CONTROL_BYTES, setCallback } from "./timer-object.ts";
 
 /**
@@ -39,7 +40,7 @@ export function createMapTimer(
   });
   storage.timers.set(id, control);
   memory.view.setUint32(control, id, true);
-  kernel.emit({ kind: "timer-init", timer: timer.id, clock: "jiffies", retval: 0, errno: null });
+  tellTimerInit(kernel, timer.id, "jiffies", 0);
   setCallback(kernel, timer, program.id, 0);
   armTimer(kernel, timer, cpu, kernel.jiffies + expires);
   return id;

@@ -2,6 +2,7 @@ import { guestAddress } from "../../vm/memory.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Cpu, HrtimerQueue, OpFrame, Task, Timer } from "../state.ts";
 import { finish, pushFunction, quiescent, setPointer } from "../tasks.ts";
+import { tellTimerFire, tellTimerReturn } from "../tell.ts";
 import { setCallbackArguments } from "./callback-arguments.ts";
 import { firstHrtimer, firstKey, firstProgrammed, type QueuedHrtimer } from "./hrtimer-queue.ts";
 import { dequeueTimer, shownExpiry } from "./timer-object.ts";
@@ -62,13 +63,7 @@ function fire(kernel: Kernel, task: Task, timer: Timer): boolean {
   task.label = `callback ${callback.name}`;
   task.told = 0;
   task.tailCalls = 0;
-  kernel.emit({
-    kind: "timer-fire",
-    timer: timer.id,
-    run: task.runId,
-    functionName: callback.name,
-    late: Math.max(0, state.now - due),
-  });
+  tellTimerFire(kernel, timer, task.runId, callback.name, Math.max(0, state.now - due));
   const program = kernel.program(callback.program);
   if (program.state === "freed") {
     kernel.oops({
@@ -101,9 +96,7 @@ export function timerSoftirq(kernel: Kernel, task: Task, op: OpFrame): void {
     quiescent(kernel, task);
     if (timer !== undefined) {
       timer.runningOn = -1;
-      const low = BigInt(op.data["lo"] as number);
-      const retval = timer.dialect === "rfc" ? BigInt.asIntN(32, low) : low;
-      kernel.emit({ kind: "timer-return", timer: timer.id, run: task.runId, retval: String(retval) });
+      tellTimerReturn(kernel, timer, task.runId, op.data["lo"] as number);
     }
     return;
   }

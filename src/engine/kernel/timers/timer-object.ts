@@ -5,8 +5,10 @@ import { GUEST_BASE, guestAddress } from "../../vm/memory.ts";
 import { negative } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { keyOfValue, valueAround } from "../maps/values.ts";
+import type { DropReason } from "../policies/policy.ts";
 import { hold, release, usercnt } from "../references.ts";
 import type { BpfMap, Cpu, Timer } from "../state.ts";
+import { tellTimerArm, tellTimerCallbackSet, tellTimerDrop, tellTimerFree } from "../tell.ts";
 import { dequeueHrtimer, enqueueHrtimer } from "./hrtimer-queue.ts";
 import { dequeueWheel, enqueueWheel, forwardWheel } from "./wheel.ts";
 
@@ -106,8 +108,10 @@ export function addTimer(
   const { map, key, label, control, field, valueAt, dialect, clock } = about;
   const index = state.freeTimerIndexes.pop() ?? state.timerControls.length;
   state.timerControls[index] = control;
+  const id = `t:${map?.id ?? "-"}:${key}`;
   const timer: Timer = {
-    id: `t:${map?.id ?? "-"}:${key}`,
+    id,
+    number: kernel.log.text(id),
     label,
     node: `timer:${map?.id ?? -1}:${key}`,
     index,
@@ -152,7 +156,7 @@ export function setCallback(kernel: Kernel, timer: Timer, programId: number, ent
   const name = functionAt(kernel.executable(programId), entry);
   if (kernel.policy.holdsProgram) holdProgram(kernel, timer, programId);
   timer.callback = { program: programId, entry, name };
-  kernel.emit({ kind: "timer-callback-set", timer: timer.id, prog: programId, functionName: name });
+  tellTimerCallbackSet(kernel, timer, programId, name);
 }
 
 /** Forgets the callback and gives the program reference back. */
@@ -198,7 +202,7 @@ export function armTimer(kernel: Kernel, timer: Timer, cpuId: number, expires: n
     const queue = timer.clock === "boottime" ? cpu.hrtimers.boottime : cpu.hrtimers.monotonic;
     enqueueHrtimer(queue, timer.index, expires, state.nextOrder++);
   }
-  kernel.emit({ kind: "timer-arm", timer: timer.id, expires: shownExpiry(kernel, timer), was, onCpu });
+  tellTimerArm(kernel, timer, shownExpiry(kernel, timer), was, onCpu);
 }
 
 /** Expiry in ns of the clock that events show; null when it lies beyond every recording. */
@@ -208,14 +212,10 @@ export function shownExpiry(kernel: Kernel, timer: Timer): number | null {
 }
 
 /** The field of the element no longer points to the timer. */
-export function detachTimer(
-  kernel: Kernel,
-  timer: Timer,
-  why: Extract<Parameters<Kernel["emit"]>[0], { kind: "timer-drop" }>["why"],
-): void {
+export function detachTimer(kernel: Kernel, timer: Timer, why: DropReason): void {
   timer.detached = true;
   kernel.memory.writeU64(timer.field, 0n);
-  kernel.emit({ kind: "timer-drop", timer: timer.id, why });
+  tellTimerDrop(kernel, timer, why);
 }
 
 /** The control block is gone: who still reaches it uses freed memory. */
@@ -228,5 +228,5 @@ export function forgetTimer(kernel: Kernel, control: number): void {
   state.timerControls[timer.index] = 0;
   state.freeTimerIndexes.push(timer.index);
   kernel.memory.free(control, state.now);
-  kernel.emit({ kind: "timer-free", timer: timer.id }, null, null);
+  tellTimerFree(kernel, timer);
 }

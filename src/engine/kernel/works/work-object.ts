@@ -137,5 +137,5 @@ export function forgetWork(kernel: Kernel, control: number): void {
   work.freed = true;
   state.works.delete(control);
   kernel.memory.free(control, state.now);
-  kernel.emit({ kind: "wq-free", work: work.id }, null, null);
+  kernel.emit({ kind: "wq-free", work: work.id }, true);
 }
