@@ -103,13 +103,22 @@ export function findUses(fn: IrFunction): Uses {
         }
         count[value.index] = (count[value.index] as number) + 1;
         if (role === "plain") plain[value.index] = (plain[value.index] as number) + 1;
-        user[value.index] = insn;
-        userBlock[value.index] = at;
       });
     }
   });
   const uses: Uses = { definitions, count, user, home, userBlock, plain, folded: new Uint8Array(n) };
   dropDead(fn, uses);
+  // The users that are left, now that the dead ones are known.
+  fn.blocks.forEach((block, at) => {
+    for (const insn of block.instructions) {
+      if (isDead(uses, insn)) continue;
+      forEachOperand(insn, (value) => {
+        if (value.kind !== "local") return;
+        user[value.index] = insn;
+        userBlock[value.index] = at;
+      });
+    }
+  });
   findFolded(fn, uses);
   return uses;
 }
