@@ -4,7 +4,7 @@ import { errnoName } from "../../src/engine/abi/errno.ts";
 import { decodeInstructions, encodeInstructions } from "../../src/engine/isa/instruction.ts";
 import type { VerifyResult } from "../../src/engine/verifier/types.ts";
 import { errorLineOf } from "./case-compare.ts";
-import { type GeneratedProgram, generateProgram } from "./generator/generate-program.ts";
+import type { GeneratedProgram } from "./generator/generate-program.ts";
 import type { KernelJudge, KernelVerdict } from "./kernel-judge.ts";
 import { comparableLines, judgedBoth, messageKind, ourVerdict, processedOf } from "./oracle-compare.ts";
 
@@ -109,12 +109,16 @@ export async function recordCase(judge: KernelJudge, program: GeneratedProgram, 
 const kindOfCase = ({ answer, typeName }: GeneratedCase): string =>
   answer.verdict === "accept" ? `accepted ${typeName}` : messageKind(answer.message);
 
-/** Records the first program of each kind of answer that has no case yet; says how many. */
-export async function recordKinds(judge: KernelJudge, first: number, count: number): Promise<number> {
+/** Records the first program of each kind of answer that has no case yet; says how many there are then. */
+export async function recordKinds(
+  judge: KernelJudge,
+  programs: Iterable<GeneratedProgram>,
+  of: string,
+): Promise<number> {
   const cases = readGeneratedCases();
   const known = new Set(cases.map(kindOfCase));
-  for (let seed = first; seed < first + count; seed++) {
-    const made = await asked(judge, generateProgram(seed), `kind-${seed}`);
+  for (const program of programs) {
+    const made = await asked(judge, program, `kind-${of}${program.seed}`);
     const kind = kindOfCase(made);
     if (known.has(kind)) continue;
     known.add(kind);

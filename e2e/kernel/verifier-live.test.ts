@@ -1,17 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { errnoName } from "../../src/engine/abi/errno.ts";
 import { loadCase, readCases } from "./case-program.ts";
-import { generateProgram } from "./generator/generate-program.ts";
+import { type GeneratedProgram, generateProgram } from "./generator/generate-program.ts";
+import { SWEEPS } from "./generator/sweeps.ts";
 import { type KernelJudge, startKernelJudge } from "./kernel-judge.ts";
 import { liveLoad } from "./live-case.ts";
-import { judgeBoth } from "./oracle-compare.ts";
+import { disagreementOf, judgeBoth } from "./oracle-compare.ts";
 
 /**
  * With the machine's own kernel, where it takes bpf(2): the recorded timer cases still get their verdicts, and a few
- * hundred generated programs get the same from us. `npm run oracle -- verifier` goes on from there.
+ * hundred generated and swept programs get the same from us. `npm run oracle -- verifier` goes on from there.
  */
 const GENERATED = 300;
 const FIRST_SEED = 700_000;
+/** Programs of each sweep, evenly spread over it. */
+const SAMPLE = 60;
 
 /** Cases that need more than a plain load: a keyless map of a data section, and targets in the kernel's BTF. */
 const NOT_LOADED = new Set(["map_global_data_datasec", "type_tracing_iter", "type_struct_ops"]);
@@ -48,6 +51,21 @@ describe("the live kernel", () => {
     expect(asked).toBeGreaterThan(200);
     expect(changed, changed.join("\n")).toEqual([]);
   });
+
+  for (const [name, sweep] of Object.entries(SWEEPS)) {
+    it(`agrees with us on a sample of the sweep of ${name}`, { timeout: 600_000 }, async (context) => {
+      if (judge === null) return context.skip();
+      const all = [...sweep()];
+      const step = Math.ceil(all.length / SAMPLE);
+      const differing: string[] = [];
+      for (let at = step >> 1; at < all.length; at += step) {
+        const program = all[at] as GeneratedProgram;
+        const result = await judgeBoth(judge, program, program.insns, 2);
+        if (disagreementOf(result) !== null) differing.push(`${name} ${program.seed}\n${result.detail}`);
+      }
+      expect(differing, differing.join("\n")).toEqual([]);
+    });
+  }
 
   it(`agrees with us on ${GENERATED} generated programs`, { timeout: 600_000 }, async (context) => {
     if (judge === null) return context.skip();

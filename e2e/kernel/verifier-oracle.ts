@@ -3,9 +3,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { recordCase, recordKinds } from "./generated-cases.ts";
 import { type GeneratedProgram, generateProgram } from "./generator/generate-program.ts";
+import { SWEEPS } from "./generator/sweeps.ts";
 import { type KernelJudge, startKernelJudge } from "./kernel-judge.ts";
 import { listing, minimise } from "./minimise.ts";
-import { type Agreement, type Disagreement, disagreementOf, judgeBoth } from "./oracle-compare.ts";
+import { type Agreement, type Disagreement, disagreementOf, judgeBoth, messageKind } from "./oracle-compare.ts";
 import { reportRuns } from "./verifier-run.ts";
 
 /** How a range of seeds came out. Plain data: children of `--jobs` send theirs to the parent. */
@@ -50,20 +51,23 @@ const nothing = (): Totals => ({
 interface Options {
   readonly first: number;
   readonly count: number;
+  /** Name of a sweep that is judged in the place of seeds. */
+  readonly sweep: string | null;
   readonly logLevel: number;
-  /** Disagreements of each kind that are printed whole and minimised; wrong verdicts always are. */
+  /** Disagreements of each kind (by the two messages) that are printed whole, minimised and recorded. */
   readonly show: number;
 }
 
 const USAGE =
-  "usage: npm run oracle -- verifier [--count N] [--seed S] [--jobs N] [--log-level 0|1|2] [--show N] | --run | --record";
+  "usage: npm run oracle -- verifier [--count N] [--seed S | --sweep NAME|all] [--jobs N] [--log-level 0|1|2] [--show N] [--record] | --run";
 
 /** Seeds between two lines of progress, in all. */
 const PART = 10_000;
 
 /**
  * `npm run oracle -- verifier`: the same generated programs to the verifier and to the live kernel. Prints how far they agree, and the
- * first disagreements of each kind, which are minimised and become cases (`cases/generated.json`). `--jobs` shares the seeds among processes.
+ * first disagreements of each kind, which are minimised and become cases (`cases/generated.json`). `--sweep` judges every combination of
+ * small sets (`generator/sweeps.ts`) instead of random programs. `--jobs` shares the work among processes.
  * With `--record`, the first program of each new kind of answer becomes a case, too. With `--run` Linux is not asked: what our verifier
  * accepts runs in our VM, and must not fault. Exit code 1 when anything differs.
  */
@@ -75,7 +79,8 @@ export async function runVerifierOracle(args: readonly string[]): Promise<number
       seed: { type: "string", default: "1" },
       jobs: { type: "string", default: "1" },
       "log-level": { type: "string", default: "2" },
-      show: { type: "string", default: "5" },
+      show: { type: "string", default: "1" },
+      sweep: { type: "string" },
       run: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
     },
@@ -85,14 +90,19 @@ export async function runVerifierOracle(args: readonly string[]): Promise<number
     if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} ${values[name]}: not a count\n${USAGE}`);
     return value;
   };
+  const sweeps = values.sweep === "all" ? Object.keys(SWEEPS) : values.sweep === undefined ? [] : [values.sweep];
+  const wrong = sweeps.find((name) => !(name in SWEEPS));
+  if (wrong !== undefined) throw new Error(`--sweep ${wrong}: there are ${Object.keys(SWEEPS).join(", ")}, all`);
   const options: Options = {
+    sweep: sweeps[0] ?? null,
     first: number("seed"),
     count: number("count"),
     logLevel: number("log-level"),
     show: number("show"),
   };
   if (values.run) return reportRuns(options.first, options.count) ? 0 : 1;
-  if (number("jobs") > 1) return await share(options, number("jobs"));
+  if (!values.record && (number("jobs") > 1 || sweeps.length > 1))
+    return await share(options, sweeps, Math.max(1, number("jobs")));
 
   const judge = await startKernelJudge();
   if ("unavailable" in judge) {
@@ -100,21 +110,26 @@ export async function runVerifierOracle(args: readonly string[]): Promise<number
     return 3;
   }
   if (values.record) {
-    console.log(`${await recordKinds(judge, options.first, options.count)} kinds of answer recorded`);
+    const of = options.sweep === null ? "" : `${options.sweep}-`;
+    console.log(`${await recordKinds(judge, programsOf(options), of)} kinds of answer recorded`);
     judge.stop();
     return 0;
   }
-  const totals = await judgeSeeds(judge, options);
+  const totals = await judgeAll(judge, options);
   judge.stop();
   if (process.send !== undefined) return await new Promise((resolve) => process.send?.(totals, () => resolve(0)));
   return conclude(totals, options);
 }
 
-async function judgeSeeds(judge: KernelJudge, options: Options): Promise<Totals> {
+function* programsOf({ sweep, first, count }: Options): Iterable<GeneratedProgram> {
+  if (sweep !== null) yield* SWEEPS[sweep]?.() ?? [];
+  else for (let seed = first; seed < first + count; seed++) yield generateProgram(seed);
+}
+
+async function judgeAll(judge: KernelJudge, options: Options): Promise<Totals> {
   const totals = nothing();
-  const shown = new Map<Disagreement, number>();
-  for (let i = 0; i < options.count; i++) {
-    const program = generateProgram(options.first + i);
+  const shown = new Map<string, number>();
+  for (const program of programsOf(options)) {
     let result: Agreement;
     try {
       result = await judgeBoth(judge, program, program.insns, options.logLevel);
@@ -126,9 +141,10 @@ async function judgeSeeds(judge: KernelJudge, options: Options): Promise<Totals>
     count(totals, result);
     const kind = disagreementOf(result);
     if (kind === null) continue;
-    const n = (shown.get(kind) ?? 0) + 1;
-    shown.set(kind, n);
-    if (n <= options.show || kind === "verdict") await showDisagreement(judge, program, result, kind, options.logLevel);
+    const messages = messageKind(result.detail.split("\n").at(-1) ?? "");
+    const n = (shown.get(`${kind} ${messages}`) ?? 0) + 1;
+    shown.set(`${kind} ${messages}`, n);
+    if (n <= options.show) await showDisagreement(judge, program, result, kind, options);
   }
   return totals;
 }
@@ -159,45 +175,45 @@ async function showDisagreement(
   program: GeneratedProgram,
   result: Agreement,
   kind: Disagreement,
-  logLevel: number,
+  { logLevel, sweep }: Options,
 ): Promise<void> {
+  const name = sweep ?? "seed";
   console.log(
-    `seed ${program.seed} (${program.typeName}): ${kind}: ours ${result.ours}, theirs ${result.theirs}\n${result.detail}`,
+    `${name} ${program.seed} (${program.typeName}): ${kind}: ours ${result.ours}, theirs ${result.theirs}\n${result.detail}`,
   );
   const insns = await minimise(judge, program, kind, logLevel);
   const again = await judgeBoth(judge, program, insns, logLevel);
   console.log(`minimised:\n${listing(insns)}\n${again.detail}`);
-  await recordCase(judge, { ...program, insns }, `${kind}-${program.seed}`);
+  await recordCase(judge, { ...program, insns }, `${kind}-${sweep === null ? "" : `${name}-`}${program.seed}`);
 }
 
-/** The seeds in parts, each judged by a child, `jobs` of them at once. */
-async function share(options: Options, jobs: number): Promise<number> {
+/** The seeds in parts, or the sweeps, each judged by a child, `jobs` of them at once. */
+async function share(options: Options, sweeps: readonly string[], jobs: number): Promise<number> {
   const sum = nothing();
-  let next = 0;
-  const part = Math.max(1, Math.min(PART, Math.ceil(options.count / jobs)));
   const began = Date.now();
+  const part = Math.max(1, Math.min(PART, Math.ceil(options.count / jobs)));
+  const parts: Options[] = sweeps.map((sweep) => ({ ...options, sweep }));
+  for (let from = 0; sweeps.length === 0 && from < options.count; from += part)
+    parts.push({ ...options, first: options.first + from, count: Math.min(part, options.count - from) });
   const worker = async (): Promise<void> => {
-    while (next < options.count) {
-      const from = next;
-      next += part;
-      const size = Math.min(part, options.count - from);
-      const totals = await judgeInChild({ ...options, first: options.first + from, count: size });
-      add(sum, totals);
+    for (let next = parts.shift(); next !== undefined; next = parts.shift()) {
+      add(sum, await judgeInChild(next));
       const seconds = ((Date.now() - began) / 1000).toFixed(0);
-      console.log(`after ${seconds} s, ${reported(sum, options.logLevel)}`);
+      console.log(`${next.sweep ?? ""} after ${seconds} s, ${reported(sum, options.logLevel)}`.trimStart());
     }
   };
   await Promise.all(Array.from({ length: jobs }, worker));
   return conclude(sum, options);
 }
 
-function judgeInChild({ first, count, logLevel, show }: Options): Promise<Totals> {
-  const args = ["verifier", "--seed", first, "--count", count, "--log-level", logLevel, "--show", show].map(String);
+function judgeInChild({ sweep, first, count, logLevel, show }: Options): Promise<Totals> {
+  const what = sweep === null ? ["--seed", first, "--count", count] : ["--sweep", sweep];
+  const args = ["verifier", ...what, "--log-level", logLevel, "--show", show].map(String);
   const child: ChildProcess = fork(fileURLToPath(new URL("./oracle.ts", import.meta.url)), args, {
     execArgv: ["--import", "tsx"],
   });
   return new Promise((resolve) => {
-    let answer: Totals = { ...nothing(), failed: count };
+    let answer: Totals = { ...nothing(), failed: sweep === null ? count : 1 };
     child.on("message", (totals: Totals) => {
       answer = totals;
     });
@@ -211,8 +227,9 @@ function add(sum: Totals, part: Totals): void {
   for (const [message, n] of Object.entries(messages)) sum.messages[message] = (sum.messages[message] ?? 0) + n;
 }
 
-function conclude(totals: Totals, { first, count, logLevel }: Options): number {
-  console.log(`result of seeds ${first}..${first + count - 1}: ${reported(totals, logLevel)}`);
+function conclude(totals: Totals, { sweep, first, count, logLevel }: Options): number {
+  const what = sweep === null ? `seeds ${first}..${first + count - 1}` : "sweeps";
+  console.log(`result of ${what}: ${reported(totals, logLevel)}`);
   const { programs, unsupported, verdicts, joint, errnos, lines, counts, logged, logs, failed } = totals;
   const judged = programs - unsupported;
   const same = verdicts === judged && errnos === joint && lines === joint && counts === judged && logs === logged;

@@ -62,6 +62,9 @@ export const ALU_OPERATORS: readonly (string | undefined)[] = [
   "endian",
 ];
 
+/** `off` of a 64-bit move that makes an address of this CPU's data of a per-CPU one (the kernel's own use). */
+const PERCPU_ADDRESS = -1;
+
 /** Operators of conditional jumps by the upper four bits. */
 export const JUMP_OPERATORS: readonly (string | undefined)[] = [
   "jmp",
@@ -115,6 +118,7 @@ function formatAlu(insn: Instruction, letter: "r" | "w"): string {
   if ((opcode & BPF_X) !== 0) {
     if (op === BPF_MOV && off !== 0) {
       if (off === 8 || off === 16 || off === 32) return `${d} = (s${off})${letter}${src}`;
+      if (off === PERCPU_ADDRESS && letter === "r") return `r${dst} = &(void __percpu *)(r${src})`;
       if (off === 1 && letter === "r") return `r${dst} = addr_space_cast(r${src}, ${imm >>> 16}, ${imm & 0xffff})`;
     }
     return `${d} ${isSignedDivision(op, off) ? `s${operator}` : operator} ${letter}${src}`;

@@ -49,10 +49,10 @@ export interface CallsHalf {
   /** Entry registers of a global function that is walked by itself. */
   enterGlobal(walk: Walk, frame: Frame, subprog: Subprogram): boolean;
   /**
-   * Load or store through a ctx pointer. Offset rules and table. Result: the loaded register (full width of the load
-   * applied), REG_UNKNOWN for stores; null when rejected.
+   * Load (`signed`: sign-extending) or store through a ctx pointer. Offset rules and table. Result: the loaded register
+   * (full width of the load applied), REG_UNKNOWN for stores; null when rejected.
    */
-  checkContextAccess(walk: Walk, regno: number, off: number, size: number, write: boolean): Reg | null;
+  checkContextAccess(walk: Walk, regno: number, off: number, size: number, write: boolean, signed: boolean): Reg | null;
   /** Loads and stores through sock, sock_common, tcp_sock, xdp_sock, flow_keys, ptr_NAME, tp_buffer, buf. */
   checkTypedAccess(walk: Walk, regno: number, off: number, size: number, write: boolean): Reg | null;
   /** `cannot write into packet` where the program type may only read. */

@@ -217,7 +217,10 @@ class Verification {
 
   /** A pass before or after the walk refuses. */
   private refuse(failure: PassFailure): VerifyResult {
-    if (this.options.logLevel !== 0) this.log.write(failure.unended ? failure.message : `${failure.message}\n`);
+    if (this.options.logLevel !== 0) {
+      if (failure.before !== undefined) this.log.write(`${failure.before}\n`);
+      this.log.write(failure.unended ? failure.message : `${failure.message}\n`);
+    }
     return this.reject(failure);
   }
 

@@ -64,12 +64,19 @@ function pointerOf(walk: Walk, pointer: ContextPointer): Reg {
   }
 }
 
-/** Load or store through a context pointer: an unmodified pointer, then the program type's table. */
-export function checkContextAccess(walk: Walk, regno: number, off: number, size: number, write: boolean): Reg | null {
+/** Load or store through a context pointer: an unmodified pointer, then the program type's table. Pointers are not sign-extended. */
+export function checkContextAccess(
+  walk: Walk,
+  regno: number,
+  off: number,
+  size: number,
+  write: boolean,
+  signed: boolean,
+): Reg | null {
   const reg = walk.reg(regno);
   if (!walk.checkUnmodifiedPointer(reg, regno, false)) return null;
   const access = judgeContextAccess(layoutOf(walk.program), off, size, write);
-  if (!access.ok) {
+  if (!access.ok || (signed && access.pointer !== null)) {
     walk.reject("EACCES", `invalid bpf_context access off=${off} size=${size}`, "context-access", regno);
     return null;
   }

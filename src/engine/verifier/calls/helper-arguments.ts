@@ -297,7 +297,8 @@ function checkByKind(walk: Walk, call: HelperCall, spec: HelperArgSpec, reg: Reg
       if (!reg.scalar.isConst) {
         return walk.reject("EACCES", `R${regno} is not a known constant'`, "size-not-constant", regno);
       }
-      call.memSize = reg.scalar.value;
+      // Linux keeps 32 bits of it.
+      call.memSize = reg.scalar.value >>> 0;
       return walk.markPrecise(regno);
     case "func":
       call.callback = reg.index;

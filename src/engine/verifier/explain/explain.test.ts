@@ -197,6 +197,8 @@ const HEADLINES: readonly (readonly [string, string])[] = [
     "This argument has the wrong kind",
   ],
   ["addr_space_cast insn can only be used in a program that has an associated arena", "There is no arena to cast to"],
+  ["kernel btf_id 4294967295 is not a function", "There is no such kernel function"],
+  ["failed to find BTF for kernel function", "There is no such kernel function"],
   ["R6 !read_ok", "This value was never set, or is gone"],
   ["R0 !read_ok", "Nothing is returned"],
   ["invalid func unknown#212", "There is no such helper"],

@@ -122,6 +122,12 @@ export const PROGRAM_LESSONS: readonly Lesson[] = [
     "This move turns a pointer of the program into one of an arena, or back, and the program has no arena map.",
     null,
   ),
+  lesson(
+    /^(?:kernel btf_id \d+ is not a function|failed to find BTF for kernel function)$/,
+    "There is no such kernel function",
+    "The call names a function of the kernel, or of a module, by the number of its type; this kernel has none under that number.",
+    "Declare it with `__ksym`, so that the loader looks it up by name.",
+  ),
   lesson(/^R(\d+) is invalid$/, "There is no such register", "BPF has r0 to r10.", null),
   lesson(
     /^(?:call to invalid destination|jump into the middle of ldimm64 insn \d+)$/,

@@ -7,6 +7,8 @@ export interface PassFailure {
   readonly rule: string;
   readonly insn: number | null;
   readonly unended?: boolean;
+  /** A line of the log in front of the message. */
+  readonly before?: string;
   readonly register?: number;
 }
 

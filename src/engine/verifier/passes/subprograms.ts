@@ -72,10 +72,16 @@ function checkKfuncReference(program: VerifierProgram, insn: Instruction, at: nu
   const name = program.kfuncs.get(at);
   // Id 0 and offset 0 is a call that the program promises never to reach.
   if (name === undefined && insn.imm === 0 && insn.off === 0) return null;
-  if (insn.off < 0)
-    return failure("EINVAL", "negative offset disallowed for kernel module function call", "kfunc-offset", at);
-  if (insn.off > 0) return failure("EPROTO", "kfunc offset > 0 without fd_array is invalid", "kfunc-offset", at);
-  if (name === undefined) return failure("EINVAL", `kernel btf_id ${insn.imm} is not a function`, "kfunc-unknown", at);
+  if (insn.off !== 0) {
+    const before =
+      insn.off < 0
+        ? "negative offset disallowed for kernel module function call"
+        : "kfunc offset > 0 without fd_array is invalid";
+    const errno = insn.off < 0 ? "EINVAL" : "EPROTO";
+    return { ...failure(errno, "failed to find BTF for kernel function", "kfunc-offset", at), before };
+  }
+  if (name === undefined)
+    return failure("EINVAL", `kernel btf_id ${insn.imm >>> 0} is not a function`, "kfunc-unknown", at);
   return null;
 }
 

@@ -99,7 +99,12 @@ export function decide(a: Reg, b: Reg, op: number, is32: boolean): Decision {
   if (a.type === SCALAR_VALUE && b.type === SCALAR_VALUE) {
     return is32 ? decide32(a.scalar, b.scalar, op) : decide64(a.scalar, b.scalar, op);
   }
-  if (is32) return null;
+  if (is32) {
+    // A 32-bit comparison with 0 is decided like one of 64 bits (seen on 6.18.44).
+    const [pointer, constant] = isConstant32(b) ? [a, b] : [b, a];
+    if (!isConstant32(constant) || !cannotBeNull(pointer) || constant.scalar.vLo !== 0) return null;
+    return op === BPF_JEQ ? false : op === BPF_JNE ? true : null;
+  }
   const aPacket = isPacket(a.type) || a.type === PTR_TO_PACKET_END;
   const bPacket = isPacket(b.type) || b.type === PTR_TO_PACKET_END;
   if (aPacket && bPacket) return decidePacket(a, b, op);
@@ -111,6 +116,8 @@ export function decide(a: Reg, b: Reg, op: number, is32: boolean): Decision {
 }
 
 const isConstant = (reg: Reg): boolean => reg.type === SCALAR_VALUE && reg.scalar.isConst;
+
+const isConstant32 = (reg: Reg): boolean => reg.type === SCALAR_VALUE && reg.scalar.mLo === 0;
 
 function cannotBeNull(reg: Reg): boolean {
   if ((reg.flags & PTR_MAYBE_NULL) !== 0) return false;

@@ -1,4 +1,4 @@
-import { BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG, mapTypeName } from "../../abi/types.ts";
+import { BPF_F_RDONLY_PROG, BPF_F_WRONLY_PROG, type MapTypeName, mapTypeName } from "../../abi/types.ts";
 import { calls } from "../calls-half.ts";
 import {
   AT_PKT_END,
@@ -180,7 +180,7 @@ export function accessMemory(
       break;
     case PTR_TO_CTX: {
       if (reg.mayBeNull) return refuseType(w, reg, regno);
-      const found = calls.checkContextAccess(w, regno, insnOff, size, write);
+      const found = calls.checkContextAccess(w, regno, insnOff, size, write, signed);
       if (found === null) return null;
       loaded = found;
       break;
@@ -368,10 +368,35 @@ const MAP_NUMBERS: readonly (readonly [number, number])[] = [
   [116, 120],
 ];
 
+/** The kernel's structure of a map type, as its messages name it (measured on 6.18.44); `bpf_array` for those that are not here. */
+const MAP_STRUCTURES: Readonly<Partial<Record<MapTypeName, string>>> = {
+  hash: "bpf_htab",
+  percpu_hash: "bpf_htab",
+  lru_hash: "bpf_htab",
+  lru_percpu_hash: "bpf_htab",
+  hash_of_maps: "bpf_htab",
+  stack_trace: "bpf_stack_map",
+  lpm_trie: "lpm_trie",
+  devmap: "bpf_dtab",
+  devmap_hash: "bpf_dtab",
+  sockmap: "bpf_stab",
+  sockhash: "bpf_shtab",
+  cpumap: "bpf_cpu_map",
+  xskmap: "xsk_map",
+  cgroup_storage: "bpf_cgroup_storage_map",
+  percpu_cgroup_storage: "bpf_cgroup_storage_map",
+  reuseport_sockarray: "reuseport_array",
+  queue: "bpf_queue_stack",
+  stack: "bpf_queue_stack",
+  ringbuf: "bpf_ringbuf_map",
+  user_ringbuf: "bpf_ringbuf_map",
+  bloom_filter: "bpf_bloom_filter",
+};
+
 /** Loads from the kernel's own map structure, of which the playground models the plain part. */
 function checkMapStructure(w: Walker, regno: number, insnOff: number, size: number, write: boolean): boolean {
   const reg = w.reg(regno);
-  const structure = mapTypeName(reg.map!.type) === "hash" ? "bpf_htab" : "bpf_array";
+  const structure = MAP_STRUCTURES[mapTypeName(reg.map!.type) ?? "array"] ?? "bpf_array";
   const off = insnOff + reg.off;
   if (off < 0)
     return w.reject(

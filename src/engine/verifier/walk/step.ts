@@ -233,9 +233,13 @@ function stepAtomic(w: Walker, insn: Instruction): boolean {
     // From here on it has no known value, also where it is the base.
     w.setReg(into, REG_UNKNOWN);
   }
-  const loaded = accessMemory(w, dst, insn.off, size, false, -1, true, false, into);
-  if (loaded === null) return false;
-  if (fetch) w.setReg(into, loaded);
+  // Read once for the operation and, where the old value is wanted, once more for the register.
+  if (accessMemory(w, dst, insn.off, size, false, -1, true, false, -1) === null) return false;
+  if (fetch) {
+    const loaded = accessMemory(w, dst, insn.off, size, false, -1, true, false, into);
+    if (loaded === null) return false;
+    w.setReg(into, loaded);
+  }
   if (accessMemory(w, dst, insn.off, size, true, -1, true, false, -1) === null) return false;
   return notePointerType(w, type);
 }
