@@ -109,7 +109,10 @@ export async function recordCase(judge: KernelJudge, program: GeneratedProgram, 
 const kindOfCase = ({ answer, typeName }: GeneratedCase): string =>
   answer.verdict === "accept" ? `accepted ${typeName}` : messageKind(answer.message);
 
-/** Records the first program of each kind of answer that has no case yet; says how many there are then. */
+/**
+ * Records the first program of each kind of answer that has no case yet, of those that are modelled here; says how many kinds
+ * there are then.
+ */
 export async function recordKinds(
   judge: KernelJudge,
   programs: Iterable<GeneratedProgram>,
@@ -118,6 +121,8 @@ export async function recordKinds(
   const cases = readGeneratedCases();
   const known = new Set(cases.map(kindOfCase));
   for (const program of programs) {
+    const ours = ourVerdict(program, program.insns, 0);
+    if (!(ours instanceof Error) && ours.verdict === "unsupported") continue;
     const made = await asked(judge, program, `kind-${of}${program.seed}`);
     const kind = kindOfCase(made);
     if (known.has(kind)) continue;

@@ -59,10 +59,12 @@ export function checkAlignment(w: Walker, reg: Reg, off: number, size: number, s
     );
   }
   if ((!forced && reg.type !== PTR_TO_STACK) || size === 1) return true;
-  if (isAligned(reg.scalar, reg.off + off, size)) return true;
+  // Of a scalar, which is no address at all, its distance from its copies is looked at.
+  const fixed = reg.type === SCALAR_VALUE ? reg.delta : reg.off;
+  if (isAligned(reg.scalar, fixed + off, size)) return true;
   return w.reject(
     "EACCES",
-    `misaligned ${alignmentName(reg)}access off ${variableText(reg.scalar)}+${reg.off}+${off} size ${size}`,
+    `misaligned ${alignmentName(reg)}access off ${variableText(reg.scalar)}+${fixed}+${off} size ${size}`,
     "misaligned-access",
   );
 }
