@@ -126,7 +126,8 @@ function endGracePeriod(kernel: Kernel, callback: RcuCallback): void {
     forgetWork(kernel, control);
   }
   for (const block of callback.free) kernel.memory.free(block, state.now);
-  if (callback.op !== null) startWorker(kernel, callback.op, callback.what);
+  // A worker changes its operation, which a checkpoint may hold too.
+  if (callback.op !== null) startWorker(kernel, { ...callback.op, data: { ...callback.op.data } }, callback.what);
 }
 
 /** One step of a task: at most `fuel` instructions of a program, or one step of an operation. Returns what it used. */

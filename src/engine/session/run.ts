@@ -1,73 +1,30 @@
-import type { Errno } from "../abi/errno.ts";
 import { InternalError } from "../base/errors.ts";
 import type { EventLog } from "../events/event-log.ts";
 import type { EventList } from "../events/types.ts";
-import type { Kernel, StopPoints, StopReport, Task } from "../kernel/api.ts";
-import type { CollectionSpec } from "../loader/spec.ts";
+import type { Kernel, StopPoints, StopReport, SyscallResult } from "../kernel/api.ts";
 import { Recording } from "../recording/recording.ts";
 import { parseCommand } from "../script/parse-script.ts";
 import { MAIN_PROCESS, type ScriptLine } from "../script/types.ts";
 import { type CommandWorld, concludeCall, failure, type Outcome, planCommand, success } from "./commands.ts";
+import {
+  type BlockOption,
+  type BlockPort,
+  blockAt,
+  blockOptions,
+  type ConcurrentBlock,
+  conclude,
+  isConcurrent,
+  lastActor,
+  nameBlock,
+  plainOption,
+  type Started,
+  takeOption,
+} from "./concurrent-block.ts";
 import { judge } from "./expectations.ts";
 import type { NameTable } from "./names.ts";
+import type { Action, LiveInput, Moment, Progress, RunPlan, RunState, TickResult } from "./run-plan.ts";
+import { TimeTravel } from "./time-travel.ts";
 import type { CommandOutcome, ExpectationOutcome, ScriptState } from "./types.ts";
-
-/** Loads the collection once more in the name of a process; the names afterwards, or why it failed. */
-export type LoadObject = (kernel: Kernel, process: number, names: NameTable) => NameTable | Errno;
-
-export interface RunPlan {
-  readonly collection: CollectionSpec;
-  readonly commands: readonly ScriptLine[];
-  /** A line that is not understood: the script stops there, behind `commands`. */
-  readonly fault: ScriptState["stopped"];
-  readonly load: LoadObject;
-  /** Instructions after which one command counts as endless. */
-  readonly patience: number;
-}
-
-/** A command that is under way. Plain data. */
-type Action =
-  | {
-      readonly kind: "call";
-      readonly line: ScriptLine;
-      readonly process: number;
-      readonly task: number;
-      /** Instructions so far. */
-      spent: number;
-      /** The task once the kernel has forgotten it, while what follows from the call is still being done. */
-      finished: Task | null;
-    }
-  | { readonly kind: "advance"; readonly line: ScriptLine; readonly target: number };
-
-/** Where the script stands: plain data, replaced and never changed (but for what a call under way notes). */
-interface Progress {
-  readonly names: NameTable;
-  /** Index of the command that comes next. */
-  readonly index: number;
-  readonly stopped: ScriptState["stopped"];
-  readonly commands: number;
-  readonly expectations: number;
-  readonly last: Outcome & { readonly ofRun: boolean };
-  /** Live commands that have been given. */
-  readonly inputs: number;
-  /** Innermost last: a live command may be given while the script lets time pass. */
-  readonly actions: readonly Action[];
-}
-
-/** A command that the visitor gave while the run was at this moment; replay gives it again there. */
-interface LiveInput {
-  readonly at: number;
-  readonly index: number;
-  readonly line: ScriptLine;
-}
-
-export type RunState = "going" | "ended" | "oops" | "unsupported";
-
-/**
- * How a slice of work ended: fuel used up; the time limit reached; nothing more will ever happen; a breakpoint or watch stopped it
- * (see {@link Run.stopped}; the next tick goes on).
- */
-export type TickResult = "worked" | "time" | "over" | "stopped";
 
 /**
  * One run of an object and its script: deterministic, in slices, with its recording. It has no clock of its own: the caller says
@@ -81,12 +38,16 @@ export class Run {
   readonly #commands: CommandOutcome[] = [];
   readonly #expectations: ExpectationOutcome[] = [];
   #progress: Progress;
-  /** The latest moment, kept while an earlier one is shown. */
-  #head: Moment | null = null;
+  readonly #travel = new TimeTravel(this, {
+    isBehind: () => this.#behind,
+    tick: (fuel) => this.#tick(Number.POSITIVE_INFINITY, fuel),
+  });
 
   constructor(kernel: (log: EventLog) => Kernel, plan: RunPlan, names: (kernel: Kernel) => NameTable) {
     this.kernel = kernel(this.recording.events);
     this.#plan = plan;
+    this.#port = this.#makePort();
+    this.#readsTrace = plan.commands.some((c) => c.command.kind === "expect" && c.command.expectation.kind === "trace");
     this.#progress = {
       names: names(this.kernel),
       index: 0,
@@ -94,6 +55,8 @@ export class Run {
       commands: 0,
       expectations: 0,
       last: { ...success(), ofRun: false },
+      failed: null,
+      taken: 0,
       inputs: 0,
       actions: [],
     };
@@ -151,9 +114,8 @@ export class Run {
   tick(limit: number, fuel: number): TickResult {
     if (this.stopped !== null) this.resume();
     const result = this.#tick(limit, fuel);
-    // Who runs on from an earlier moment past the latest one has a new latest moment.
-    if (this.#head !== null && !this.#behind && this.now >= this.#head.kernel.state.now) this.#head = null;
-    if (this.recording.wants(this.position)) this.#keep();
+    this.#travel.passed();
+    if (this.#plan.order !== "asked" && this.recording.wants(this.position)) this.#keep();
     return this.stopped === null ? result : "stopped";
   }
 
@@ -162,6 +124,7 @@ export class Run {
     if (this.kernel.state.oops !== null) return this.#afterOops();
     const action = this.#progress.actions.at(-1);
     if (action?.kind === "call") return this.#continueCall(action, fuel);
+    if (action?.kind === "block") return this.#continueBlock(action.block);
     const input = this.#inputs[this.#progress.inputs];
     const inputDue = input !== undefined && input.index === this.#progress.index;
     if (inputDue && input.at <= this.now) return this.#giveInput(input, fuel);
@@ -185,8 +148,8 @@ export class Run {
     const { actions } = this.#progress;
     if (actions.length > 0) {
       this.#progress = { ...this.#progress, actions: [] };
-      for (const { line } of [...actions].reverse())
-        this.#note(line, { ...failure("EFAULT"), output: ["the kernel oopsed"] });
+      const cutOff = actions.flatMap((a) => (a.kind === "block" ? this.#linesUnder(a.block) : [a.line]));
+      for (const line of cutOff.reverse()) this.#note(line, { ...failure("EFAULT"), output: ["the kernel oopsed"] });
       return "worked";
     }
     const next = this.scriptDone ? undefined : this.#plan.commands[this.#progress.index];
@@ -230,42 +193,69 @@ export class Run {
   }
 
   #begin(line: ScriptLine): void {
-    if (line.line > 0) this.#progress = { ...this.#progress, index: this.#progress.index + 1 };
-    if (line.command.kind === "expect") {
-      const judgement = judge(line.command.expectation, this.#progress.last, this.#world(0));
-      const text = line.text.replace(/^(?:.*?:\s*)?expect\s+/, "");
-      this.#expectations[this.#progress.expectations] = { line: line.line, text, ...judgement };
-      this.#progress = { ...this.#progress, expectations: this.#progress.expectations + 1 };
+    const { order, commands } = this.#plan;
+    if (order !== "in-order" && line.line > 0 && isConcurrent(line)) {
+      const block = conclude(this.#port, blockAt(commands, this.#progress.index, this.#progress.last));
+      this.#progress = { ...this.#progress, index: block.end };
+      this.#push({ kind: "block", block });
       return;
     }
+    if (line.line > 0) this.#progress = { ...this.#progress, index: this.#progress.index + 1 };
+    if (line.command.kind === "expect") {
+      this.#judge(line, this.#progress.last);
+      return;
+    }
+    const started = this.#start(line);
+    switch (started?.kind) {
+      case "done":
+        this.#conclude(line, started.outcome);
+        return;
+      case "advance":
+        this.#push({ kind: "advance", line, target: started.target });
+        return;
+      case "call": {
+        const { process, task } = started;
+        this.#push({ kind: "call", line, process, task: task.id, spent: 0, finished: null });
+      }
+    }
+  }
+
+  #judge(line: ScriptLine, last: Progress["last"]): void {
+    if (line.command.kind !== "expect") return;
+    const judgement = judge(line.command.expectation, last, this.#world(0));
+    const text = line.text.replace(/^(?:.*?:\s*)?expect\s+/, "");
+    const outcome = { line: line.line, text, ...judgement };
+    this.#expectations[this.#progress.expectations] = outcome;
+    const failed = this.#progress.failed ?? (outcome.ok ? null : outcome);
+    this.#progress = { ...this.#progress, expectations: this.#progress.expectations + 1, failed };
+  }
+
+  /** Asks the kernel for what a command wants; null: it does not fit the object, and the script stops. */
+  #start(line: ScriptLine): Started | null {
     const process = this.kernel.openProcess(line.process ?? MAIN_PROCESS);
     const plan = planCommand(line, this.#world(process));
     if (!plan.ok) {
       this.#stop(line, plan.error.message);
-      return;
+      return null;
     }
     switch (plan.value.kind) {
-      case "done":
-        this.#conclude(line, plan.value.outcome);
-        return;
       case "object-load": {
         const names = this.#plan.load(this.kernel, process, this.#progress.names);
-        if (typeof names === "string") this.#conclude(line, failure(names));
-        else {
-          this.#progress = { ...this.#progress, names };
-          this.#conclude(line, success());
-        }
-        return;
+        if (typeof names === "string") return { kind: "done", outcome: failure(names) };
+        this.#progress = { ...this.#progress, names };
+        return { kind: "done", outcome: success() };
       }
-      case "advance":
-        this.#push({ kind: "advance", line, target: plan.value.target });
-        return;
-      case "call": {
-        const task = this.kernel.start(process, plan.value.call, plan.value.cpu);
-        this.#push({ kind: "call", line, process, task: task.id, spent: 0, finished: null });
-        return;
-      }
+      case "call":
+        return { kind: "call", process, task: this.kernel.start(process, plan.value.call, plan.value.cpu) };
+      default:
+        return plan.value;
     }
+  }
+
+  #concludeCall(line: ScriptLine, process: number, result: SyscallResult): Outcome {
+    const { outcome, names } = concludeCall(line, result, this.#world(process));
+    this.#progress = { ...this.#progress, names };
+    return outcome;
   }
 
   #continueCall(action: Action & { readonly kind: "call" }, fuel: number): TickResult {
@@ -286,10 +276,140 @@ export class Run {
     if (status !== "done") return "worked";
     this.#pop();
     const result = task.result ?? { retval: -1, errno: "EINTR" as const };
-    const { outcome, names } = concludeCall(action.line, result, this.#world(action.process));
-    this.#progress = { ...this.#progress, names };
-    this.#conclude(action.line, outcome);
+    this.#conclude(action.line, this.#concludeCall(action.line, action.process, result));
     return "worked";
+  }
+
+  // Concurrent blocks.
+
+  readonly #port: BlockPort;
+  /** The script asks for what was traced. */
+  readonly #readsTrace: boolean;
+
+  #makePort(): BlockPort {
+    return {
+      kernel: this.kernel,
+      grain: this.#plan.grain ?? "visible",
+      line: (index) => this.#plan.commands[index] as ScriptLine,
+      start: (line) => this.#start(line) ?? { kind: "done", outcome: failure("EINVAL") },
+      concludeCall: (line, process, result) => this.#concludeCall(line, process, result),
+      note: (line, outcome) => {
+        this.#note(line, outcome);
+        return this.#progress.last;
+      },
+      judge: (line, last) => this.#judge(line, last),
+    };
+  }
+
+  #linesUnder(block: ConcurrentBlock): ScriptLine[] {
+    return block.threads.flatMap(({ under }) => (under === null ? [] : [this.#port.line(under.line)]));
+  }
+
+  get #block(): ConcurrentBlock | null {
+    const action = this.#progress.actions.at(-1);
+    return action?.kind === "block" ? action.block : null;
+  }
+
+  /** What can happen next in the concurrent block under way; empty when it is over, or when there is none. */
+  options(): readonly BlockOption[] {
+    const block = this.#block;
+    return block === null ? [] : blockOptions(this.#port, block);
+  }
+
+  /** Takes one step of the block under way. */
+  take(option: BlockOption): void {
+    const block = this.#block;
+    if (block === null) throw new InternalError("no concurrent block is under way");
+    const actions = [...this.#progress.actions.slice(0, -1), { kind: "block", block } as const];
+    // What the step notes is part of the progress already.
+    const after = takeOption(this.#port, block, option);
+    actions[actions.length - 1] = { kind: "block", block: after };
+    this.#progress = { ...this.#progress, actions, taken: this.#progress.taken + 1 };
+  }
+
+  /** The first expectation that failed; null when none has. */
+  get failed(): ExpectationOutcome | null {
+    return this.#progress.failed;
+  }
+
+  /** The line at which the script has stopped, and why; null while it goes on. */
+  get scriptStopped(): ScriptState["stopped"] {
+    return this.#progress.stopped;
+  }
+
+  /** Commands that are over. */
+  get commandsDone(): number {
+    return this.#progress.commands;
+  }
+
+  /** The line that is under way, unless it is a concurrent block; null when there is none. */
+  get lineUnder(): string | null {
+    const action = this.#progress.actions.at(-1);
+    return action === undefined || action.kind === "block" ? null : action.line.text;
+  }
+
+  /** Steps taken of the concurrent blocks. */
+  get stepsTaken(): number {
+    return this.#progress.taken;
+  }
+
+  /** The line that an option begins. */
+  lineOf(option: BlockOption): ScriptLine | null {
+    const thread = this.#block?.threads[option.thread];
+    return thread === undefined ? null : this.#port.line(thread.lines[thread.next] as number);
+  }
+
+  /** Task that took the last step of the block; 0 when none did. */
+  get lastTask(): number {
+    return this.#block?.lastTask ?? 0;
+  }
+
+  /** Who took the last step of the block and is not over; empty when nobody. */
+  get actor(): string {
+    const block = this.#block;
+    return block === null ? "" : lastActor(this.kernel, block);
+  }
+
+  #continueBlock(block: ConcurrentBlock): TickResult {
+    const options = this.options();
+    if (this.kernel.state.oops !== null || this.kernel.unsupported !== null) return "worked";
+    if (options.length === 0) {
+      const latest = block.threads.reduce((a, b) => ((a.lines.at(-1) ?? 0) > (b.lines.at(-1) ?? 0) ? a : b));
+      this.#pop();
+      this.#progress = { ...this.#progress, last: latest.last };
+      return "worked";
+    }
+    const { order } = this.#plan;
+    if (order === "asked" || order === "in-order") return "choice";
+    const wanted = order.schedule[this.#progress.taken];
+    this.take(options.find((o) => o.id === wanted) ?? plainOption(this.kernel, block, options));
+    return "worked";
+  }
+
+  /** From here on the run may go more than one way, and none is recorded (`order: "asked"`). */
+  stopRecording(): void {
+    this.recording.events.frozen = true;
+  }
+
+  /** What decides, beside the kernel's state, how the script goes on; equal names: the same follows. */
+  get progressName(): string {
+    const { index, actions, last, names, stopped } = this.#progress;
+    const block = this.#block;
+    const under = block === null ? `${actions.length}:${last.retval},${last.errno}` : nameBlock(block);
+    const trace = this.#readsTrace ? this.kernel.state.trace.join("\n") : "";
+    return `${index} ${under} ${JSON.stringify(names.fds)} ${stopped?.line ?? ""} ${trace}`;
+  }
+
+  /** The moment that stands, to be put back with {@link restore}. */
+  save(): Moment {
+    const actions = this.#progress.actions.map((a) => ({ ...a }));
+    return { kernel: this.kernel.checkpoint(), progress: { ...this.#progress, actions } };
+  }
+
+  /** Puts back a moment of this run, or (`order: "asked"`) of another way that it could have gone. */
+  restore({ kernel, progress }: Moment): void {
+    this.kernel.restore(kernel);
+    this.#progress = { ...progress, actions: progress.actions.map((a) => ({ ...a })) };
   }
 
   #conclude(line: ScriptLine, outcome: Outcome): void {
@@ -346,17 +466,21 @@ export class Run {
   command(text: string): { readonly kind: "given" | "busy" } | { readonly kind: "error"; readonly message: string } {
     const line = parseCommand(text);
     if ("error" in line) return { kind: "error", message: line.error };
-    if (this.#progress.actions.at(-1)?.kind === "call") return { kind: "busy" };
+    const under = this.#progress.actions.at(-1)?.kind;
+    if (under === "call" || under === "block") return { kind: "busy" };
     this.#inputs.length = this.#progress.inputs;
     this.recording.truncate(this.position);
-    this.#head = null;
+    this.#travel.forget();
     this.#inputs.push({ at: this.now, index: this.#progress.index, line });
     return { kind: "given" };
   }
 
   /** True while a live command waits or is under way. */
   get liveBusy(): boolean {
-    return this.#progress.inputs < this.#inputs.length || this.#progress.actions.some((a) => a.line.line === 0);
+    return (
+      this.#progress.inputs < this.#inputs.length ||
+      this.#progress.actions.some((a) => a.kind !== "block" && a.line.line === 0)
+    );
   }
 
   get lastCommand(): CommandOutcome | null {
@@ -382,95 +506,21 @@ export class Run {
   // Time travel.
 
   #keep(): void {
-    this.recording.keep({
-      seq: this.position,
-      now: this.now,
-      kernel: this.kernel.checkpoint(),
-      progress: this.#copy(),
-    });
-  }
-
-  #copy(): Progress {
-    return { ...this.#progress, actions: this.#progress.actions.map((a) => ({ ...a })) };
-  }
-
-  #restore(from: Moment): void {
-    this.kernel.restore(from.kernel);
-    this.#progress = { ...from.progress, actions: from.progress.actions.map((a) => ({ ...a })) };
-  }
-
-  /** Remembers the latest moment before an earlier one is shown. */
-  #leaveHead(): void {
-    if (this.#head === null && !this.#behind) this.#head = { kernel: this.kernel.checkpoint(), progress: this.#copy() };
+    this.recording.keep({ seq: this.position, now: this.now, ...this.save() });
   }
 
   /** Shows the latest moment again. */
   toHead(): void {
-    if (this.#head === null) return;
-    this.#restore(this.#head);
-    this.#head = null;
+    this.#travel.toHead();
   }
 
   /** Shows the first moment at which `seq` events have happened; of a recorded run, 0 <= seq <= events.length. */
   seek(seq: number): void {
-    const target = Math.max(0, Math.min(seq, this.recording.events.length));
-    this.#leaveHead();
-    const from = this.recording.before(Math.max(0, target - 1));
-    if (target <= from.seq) {
-      this.#restore(from);
-      return;
-    }
-    const coarse = this.#replay(from, Number.POSITIVE_INFINITY, false, () => this.position >= target);
-    this.#replay(from, coarse - 1, true, () => this.position >= target);
+    this.#travel.seek(seq);
   }
 
   /** Shows the last moment with fewer events than the one that is shown. */
   back(): void {
-    const here = this.position;
-    if (here === 0) return;
-    this.#leaveHead();
-    const from = this.recording.before(here - 1);
-    const coarse = this.#replay(from, Number.POSITIVE_INFINITY, false, () => this.position >= here);
-    let before = from.seq;
-    this.#replay(from, coarse - 1, true, () => {
-      if (this.position >= here) return true;
-      before = this.position;
-      return false;
-    });
-    this.seek(before);
-  }
-
-  /**
-   * From a checkpoint to the first moment at which `until` holds: in ticks of many instructions (their number is returned), or in
-   * ticks of one after `coarse` such ticks, of which the last that matters is one too many.
-   */
-  #replay(from: Moment, coarse: number, fine: boolean, until: () => boolean): number {
-    this.#restore(from);
-    this.recording.events.frozen = true;
-    const { stops } = this.kernel;
-    this.kernel.stops = null;
-    try {
-      let done = 0;
-      while (done < coarse && (fine || !until())) {
-        if (this.#tick(Number.POSITIVE_INFINITY, COARSE_FUEL) !== "worked") break;
-        done++;
-      }
-      while (fine && !until() && this.#tick(Number.POSITIVE_INFINITY, 1) === "worked");
-      return done;
-    } finally {
-      this.recording.events.frozen = false;
-      this.kernel.stops = stops;
-      stops?.pass(this.kernel);
-      stops?.settle(this.kernel);
-    }
+    this.#travel.back();
   }
 }
-
-/** What can be put back. */
-interface Moment {
-  readonly kernel: ReturnType<Kernel["checkpoint"]>;
-  readonly progress: Progress;
-}
-
-/** Instructions of a coarse tick of a replay. */
-const COARSE_FUEL = 512;

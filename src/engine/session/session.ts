@@ -12,7 +12,8 @@ import { checkScript } from "./check-script.ts";
 import { createMaps, fillSlots, type JudgedProgram, loadPrograms, programForLoad } from "./load-collection.ts";
 import { type NameTable, NO_NAMES } from "./names.ts";
 import { reportProgram, reportUnloaded } from "./program-report.ts";
-import { type LoadObject, Run } from "./run.ts";
+import { Run } from "./run.ts";
+import type { BlockOrder, LoadObject } from "./run-plan.ts";
 import type { BuildReport, MapReport, ProgramReport, SessionSettings, VerifierView } from "./types.ts";
 
 /** An object that was read and judged: what a run starts from. */
@@ -120,14 +121,17 @@ function isRunnable(programs: readonly ProgramReport[], maps: readonly MapReport
 
 /**
  * Starts a run of a built object: a fresh kernel in which everything is loaded, at the first line of the script. `wasm` runs
- * compiled programs, where the settings ask for them.
+ * compiled programs, where the settings ask for them. Where concurrent blocks are concurrent (`order`), instructions take no time.
  */
 export function startRun(
   built: BuiltObject,
   scriptText: string,
   wasm: WasmHost | null = null,
+  order: BlockOrder = "in-order",
+  grain: "visible" | "instruction" = "visible",
 ): { readonly run: Run; readonly diagnostics: Diagnostic[] } {
-  const { collection, settings } = built;
+  const { collection } = built;
+  const settings = order === "in-order" ? built.settings : { ...built.settings, insnCost: 0 };
   const script = parseScript(scriptText);
   const diagnostics = [...script.diagnostics, ...checkScript(script.commands, collection, settings.cpus)].sort(
     (a, b) => (a.span?.line ?? 0) - (b.span?.line ?? 0),
@@ -143,6 +147,8 @@ export function startRun(
       fault: first === undefined ? null : { line: firstLine, reason: first.message },
       load,
       patience: settings.unverified ? PATIENCE_UNVERIFIED : PATIENCE,
+      order,
+      grain,
     },
     (kernel) => {
       const process = kernel.openProcess(MAIN_PROCESS);

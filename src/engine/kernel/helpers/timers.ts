@@ -65,11 +65,14 @@ const timerSetCallback: HelperImplementation = (kernel, _task, frame) => {
   const map = kernel.state.maps.get(timer.mapId) ?? null;
   const refused = refuseWithoutUser(kernel, map) || refuseByProgram(kernel, frame);
   if (refused !== 0) return refused;
-  // The program is being freed: no reference can be had any more.
-  if (kernel.policy.holdsProgram && kernel.program(frame.program).holders.size === 0) return negative("ENOENT");
+  if (isUnholdable(kernel, frame)) return negative("ENOENT");
   setCallback(kernel, timer, frame.program, entry);
   return 0;
 };
+
+/** The timer would hold the running program, which is being freed: no reference can be had any more. */
+const isUnholdable = (kernel: Kernel, frame: VmFrame): boolean =>
+  kernel.policy.holdsProgram && kernel.program(frame.program).holders.size === 0;
 
 const timerStart: HelperImplementation = (kernel, task, frame) => {
   const field = fieldArgument(kernel, frame, 16);
@@ -157,7 +160,10 @@ const rfcInit: HelperImplementation = (kernel, _task, frame) => {
     field,
     "jiffies",
     "rfc",
-    (map) => refuseWithoutUser(kernel, map) || refuseByProgram(kernel, frame),
+    (map) =>
+      refuseWithoutUser(kernel, map) ||
+      refuseByProgram(kernel, frame) ||
+      (isUnholdable(kernel, frame) ? negative("ENOENT") : 0),
   );
   if (kernel.state.oops !== null) return 0;
   tellInit(kernel, timer, field, "jiffies", retval);
