@@ -1,4 +1,5 @@
 import { StringTable } from "../btf/strings.ts";
+import { VARIABLE_SECTION, writeVariableTable } from "../btf/variable-table.ts";
 import { assembleBtf, encodeTypes } from "../btf/write.ts";
 import { type ExtSection, writeBtfExt } from "../btf/write-ext.ts";
 import type { ElfRelocation } from "../elf/types.ts";
@@ -76,6 +77,7 @@ class ObjectWriter {
       ...this.#code.map((s) => this.#codeSection(s, index)),
       ...this.#data.map((s) => this.#dataSection(s, index)),
       ...this.#btfSections(),
+      ...this.#variableSection(),
     ];
     return writeElf({ sections, symbols: this.#symbols });
   }
@@ -243,6 +245,19 @@ class ObjectWriter {
     const ext = this.#code.map((s) => this.#extSection(s, functions));
     const extBytes = writeBtfExt(ext, strings);
     return [btfSection(".BTF", assembleBtf(types, strings)), btfSection(".BTF.ext", extBytes)];
+  }
+
+  #variableSection(): SectionPart[] {
+    const functions = this.#code.flatMap((section) =>
+      section.functions.map(({ fn, slot }) => ({
+        section: section.name,
+        slot,
+        // The ids of the metadata mean nothing outside of it.
+        variables: fn.variables.map(({ id: _id, inlinedAt: _inlinedAt, ...variable }) => variable),
+      })),
+    );
+    if (functions.every((f) => f.variables.length === 0)) return [];
+    return [btfSection(VARIABLE_SECTION, writeVariableTable({ functions }))];
   }
 
   #extSection(section: CodeSection, functions: ReadonlyMap<string, number>): ExtSection {

@@ -4,10 +4,13 @@ import { INSTRUCTION_BYTES, type Instruction } from "../isa/instruction.ts";
 import { BPF_PSEUDO_FUNC, BPF_PSEUDO_KFUNC_CALL, BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE } from "../isa/opcodes.ts";
 import type { ObjectFunction } from "./functions.ts";
 import type { ObjectFile, Problems } from "./object-file.ts";
-import type { FunctionRecord, LineRecord, MapReference, ProgramSpec } from "./spec.ts";
+import type { FunctionRecord, LineRecord, MapReference, ProgramSpec, ProgramVariable } from "./spec.ts";
 
 /** The linked code of a program: its entry function and every subprogram that it reaches. */
-export type LinkedCode = Pick<ProgramSpec, "insns" | "mapReferences" | "kfuncReferences" | "functions" | "lines">;
+export type LinkedCode = Pick<
+  ProgramSpec,
+  "insns" | "mapReferences" | "kfuncReferences" | "functions" | "lines" | "variables"
+>;
 
 /** Functions by `section:slot`, to find what a call means. */
 export type FunctionIndex = ReadonlyMap<string, ObjectFunction>;
@@ -48,6 +51,7 @@ export function linkProgram(
   const kfuncReferences: { insn: number; name: string }[] = [];
   const functions: FunctionRecord[] = [];
   const lines: LineRecord[] = [];
+  const variables: ProgramVariable[] = [];
   for (const f of order) {
     const start = starts.get(f) as number;
     const own: Instruction[] = [...f.insns];
@@ -86,6 +90,12 @@ export function linkProgram(
     }
     insns.push(...own);
     functions.push({ insn: start, name: f.name, type: functionType(object, f) });
+    for (const variable of object.variables.get(`${f.section.name}:${f.slot}`) ?? []) {
+      const ranges = variable.ranges
+        .filter(({ first, last }) => first <= last && last < f.insns.length)
+        .map((range) => ({ ...range, first: start + range.first, last: start + range.last }));
+      variables.push({ ...variable, function: f.name, ranges });
+    }
     for (const line of object.ext.lines) {
       const slot = line.offset / INSTRUCTION_BYTES - f.slot;
       if (line.section !== f.section.name || slot < 0 || slot >= f.insns.length) continue;
@@ -94,7 +104,7 @@ export function linkProgram(
     }
   }
   lines.sort((a, b) => a.insn - b.insn);
-  return { insns, mapReferences, kfuncReferences, functions, lines };
+  return { insns, mapReferences, kfuncReferences, functions, lines, variables };
 }
 
 function functionType(object: ObjectFile, f: ObjectFunction): BtfId {

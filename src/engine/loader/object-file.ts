@@ -4,6 +4,7 @@ import { err, ok } from "../base/result.ts";
 import { utf8Text } from "../base/utf8.ts";
 import type { BtfSection } from "../btf/read.ts";
 import { readBtfSection } from "../btf/read.ts";
+import { readVariableTable, type TableVariable, VARIABLE_SECTION } from "../btf/variable-table.ts";
 import { readElf } from "../elf/read.ts";
 import type { ElfObject, ElfSection, ElfSymbol } from "../elf/types.ts";
 import { SHF_ALLOC, SHF_EXECINSTR, SHT_NOBITS, SHT_PROGBITS } from "../elf/types.ts";
@@ -26,6 +27,8 @@ export interface ObjectFile {
   readonly elf: ElfObject;
   readonly btf: BtfSection | null;
   readonly ext: BtfExt;
+  /** Variables of each function by `section:slot`; none in objects that another compiler made. */
+  readonly variables: ReadonlyMap<string, readonly TableVariable[]>;
 }
 
 export type DataKind = "data" | "rodata" | "bss";
@@ -37,13 +40,21 @@ export function openObject(bytes: Uint8Array, fileName: string): Result<ObjectFi
   const name = base.split(".", 1)[0] as string;
   const section = findSection(elf.value, ".BTF");
   const extSection = findSection(elf.value, ".BTF.ext");
+  const variables = readVariables(elf.value);
   if (section === null)
-    return ok({ name, elf: elf.value, btf: null, ext: { functions: [], lines: [], relocations: [] } });
+    return ok({ name, elf: elf.value, btf: null, ext: { functions: [], lines: [], relocations: [] }, variables });
   const btf = readBtfSection(section.bytes);
   if (!btf.ok) return err(`section .BTF: ${btf.error}`);
   const ext = readBtfExt(extSection?.bytes ?? null, btf.value);
   if (!ext.ok) return err(`section .BTF.ext: ${ext.error}`);
-  return ok({ name, elf: elf.value, btf: btf.value, ext: ext.value });
+  return ok({ name, elf: elf.value, btf: btf.value, ext: ext.value, variables });
+}
+
+/** A table that cannot be read is none: it tells where variables are, and the program runs without. */
+function readVariables(elf: ElfObject): ObjectFile["variables"] {
+  const bytes = findSection(elf, VARIABLE_SECTION)?.bytes;
+  const table = bytes === undefined ? null : readVariableTable(bytes);
+  return new Map((table?.functions ?? []).map((f) => [`${f.section}:${f.slot}`, f.variables]));
 }
 
 export function findSection(elf: ElfObject, name: string): ElfSection | null {

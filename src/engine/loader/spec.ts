@@ -1,5 +1,6 @@
 import type { Dialect } from "../abi/types.ts";
 import type { Btf, BtfId } from "../btf/types.ts";
+import type { TableVariable } from "../btf/variable-table.ts";
 import type { Instruction } from "../isa/instruction.ts";
 
 /** Blueprint of a map, before the kernel creates it. */
@@ -63,6 +64,11 @@ export interface LineRecord {
   readonly text: string;
 }
 
+/** A variable of the source, of the function named or of one inlined into it; slots are the program's. */
+export interface ProgramVariable extends TableVariable {
+  readonly function: string;
+}
+
 /**
  * Blueprint of a program, linked: the entry function first, then every subprogram that it can reach; calls and
  * function addresses are relative and final. Map loads have src BPF_PSEUDO_MAP_FD or BPF_PSEUDO_MAP_VALUE, imm 0,
@@ -83,6 +89,8 @@ export interface ProgramSpec {
   readonly kfuncReferences: readonly { readonly insn: number; readonly name: string }[];
   readonly functions: readonly FunctionRecord[];
   readonly lines: readonly LineRecord[];
+  /** Where the variables of the source are; empty for what another compiler made. */
+  readonly variables: readonly ProgramVariable[];
 }
 
 /** Everything that one object file asks the kernel for. */

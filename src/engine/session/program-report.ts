@@ -18,6 +18,7 @@ export function reportProgram({ spec, program, result }: JudgedProgram): Program
     section: spec.section,
     type: progTypeName(spec.type) ?? `type ${spec.type}`,
     stats: result.stats,
+    variables: spec.variables,
   };
   switch (result.verdict) {
     case "accept":
@@ -91,6 +92,7 @@ export function reportUnloaded(spec: ProgramSpec, errno: Errno, errorLine: strin
     functions: [],
     disassembly: [],
     xlated: [],
+    variables: [],
   };
 }
 

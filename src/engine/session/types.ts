@@ -1,6 +1,7 @@
 import type { Errno } from "../abi/errno.ts";
 import type { Dialect, PolicyName } from "../abi/types.ts";
 import type { Diagnostic } from "../base/diagnostic.ts";
+import type { ProgramVariable } from "../loader/spec.ts";
 import type {
   Rejection,
   TracePath,
@@ -55,6 +56,8 @@ export interface ProgramReport {
   /** First slots only, in order. */
   readonly disassembly: readonly DisassembledLine[];
   readonly xlated: readonly XlatedLine[];
+  /** Where the variables of the source are; empty for objects that another compiler made. */
+  readonly variables: readonly ProgramVariable[];
 }
 
 export interface DisassembledLine {

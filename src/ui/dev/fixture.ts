@@ -490,6 +490,7 @@ processed 63 insns (limit 1000000) max_states_per_insn 0 total_states 4 peak_sta
       ],
       disassembly,
       xlated: [],
+      variables: [],
     },
   ],
 };

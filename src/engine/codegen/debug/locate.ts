@@ -141,7 +141,7 @@ class Locator {
     }
     for (const [record, { range }] of this.#open) this.#close(record, range);
     return this.#variables.flow.variables.flatMap((variable, i) => {
-      const ranges = (this.#ranges[i] as VariableRange[]).sort((a, b) => a.first - b.first);
+      const ranges = joinRanges(this.#ranges[i] as VariableRange[]);
       const own = variable.inlinedAt < 0 && this.#scopes.subprogramOf(this.#scopeOf[i] as number) === subprogram;
       return ranges.length === 0 && !own ? [] : described(variable, this.#table, this.#scopes, ranges);
     });
@@ -257,6 +257,25 @@ class Locator {
   #slotOffset(slot: number): number {
     return this.#fn.slots[slot]?.offset ?? 0;
   }
+}
+
+/** In order of their beginnings; what two records say of one place is one range. */
+function joinRanges(ranges: readonly VariableRange[]): VariableRange[] {
+  const sorted = [...ranges].sort((a, b) => a.first - b.first);
+  const joined: VariableRange[] = [];
+  for (const range of sorted) {
+    const at = joined.findLastIndex((r) => r.part?.offset === range.part?.offset && r.part?.bits === range.part?.bits);
+    const before = joined[at];
+    const same =
+      before !== undefined &&
+      before.last + 1 === range.first &&
+      before.bits === range.bits &&
+      before.signed === range.signed &&
+      placeKey(before.place) === placeKey(range.place);
+    if (same) joined[at] = { ...before, last: range.last };
+    else joined.push(range);
+  }
+  return joined;
 }
 
 function placeKey(place: VariablePlace): string {
