@@ -5,8 +5,10 @@ import type {
   EventPlace,
   KernelEvent,
   KernelEventBody,
+  ProgramVariable,
   Snapshot,
   TimerSnapshot,
+  VariablePlace,
   VerifierView,
 } from "../../protocol/engine-types.ts";
 import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
@@ -428,6 +430,29 @@ const disassembly: readonly DisassembledLine[] = ASM.map(([insn, line, text]) =>
   state: insn === 16 ? "refused" : "verified",
 }));
 
+function variable(
+  name: string,
+  type: string,
+  encoding: ProgramVariable["encoding"],
+  size: number,
+  line: number,
+  ranges: readonly (readonly [number, number, VariablePlace])[],
+): ProgramVariable {
+  return {
+    function: "arm",
+    name,
+    type,
+    encoding,
+    size,
+    parameter: false,
+    file: "timer.bpf.c",
+    line,
+    scope: [24, 40],
+    inlined: null,
+    ranges: ranges.map(([first, last, place]) => ({ first, last, place, bits: size, signed: false, part: null })),
+  };
+}
+
 export const REPORT: BuildReport = {
   ok: true,
   dialect: "rfc",
@@ -490,7 +515,16 @@ processed 63 insns (limit 1000000) max_states_per_insn 0 total_states 4 peak_sta
       ],
       disassembly,
       xlated: [],
-      variables: [],
+      variables: [
+        variable("val", "struct map_elem *", "pointer", 64, 26, [
+          [15, 32, { kind: "register", register: 6, add: 0n }],
+          [33, 45, { kind: "lost", why: "optimised out" }],
+          [46, 46, { kind: "register", register: 0, add: 0n }],
+          [47, 47, { kind: "register", register: 6, add: 0n }],
+        ]),
+        variable("key", "__u32", "unsigned", 32, 27, [[3, 47, { kind: "stack", offset: -4, add: 0n }]]),
+        variable("wait", "__u64", "unsigned", 64, 28, [[7, 47, { kind: "register", register: 7, add: 0n }]]),
+      ],
     },
   ],
 };

@@ -98,7 +98,9 @@ export function registerLanguageFeatures(read: () => PlaygroundState, inspect: (
         const word = model.getWordAtPosition(position);
         if (!word) return null;
         await traced(read, inspect, position.lineNumber);
-        const text = hoverText(word.word, read(), position.lineNumber);
+        // What is behind `.` or `->` is a member, and no variable of that name.
+        const member = /(\.|->)\s*$/.test(model.getLineContent(position.lineNumber).slice(0, word.startColumn - 1));
+        const text = hoverText(word.word, read(), member ? 0 : position.lineNumber);
         if (text === null) return null;
         return {
           range: new monaco.Range(position.lineNumber, word.startColumn, position.lineNumber, word.endColumn),

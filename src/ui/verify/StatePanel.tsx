@@ -3,7 +3,7 @@ import { Empty, MaximiseButton } from "../controls/Panel.tsx";
 import { usePlayground } from "../shell/context.tsx";
 import { ScalarView } from "./ScalarView.tsx";
 import { detailText, parseState, shortState } from "./state-text.ts";
-import { assignedOn, holdsVariables } from "./variables.ts";
+import { variablesIn } from "./variables.ts";
 import { useChoose, useVerifyFocus } from "./verify-state.ts";
 import { lostAt, type WalkStep, writtenAt } from "./walk.ts";
 
@@ -65,6 +65,7 @@ export function StatePanel() {
           <StateRows
             walk={walk}
             step={step}
+            variables={variablesIn(program, at.insn)}
             fault={program.rejection?.insn === at.insn ? program.rejection.register : null}
           />
         ) : (
@@ -80,15 +81,17 @@ export function StatePanel() {
 function StateRows({
   walk,
   step,
+  variables,
   fault,
 }: {
   readonly walk: readonly WalkStep[];
   readonly step: number;
+  /** Names of the variables in each register and slot. */
+  readonly variables: ReadonlyMap<string, readonly string[]>;
   readonly fault: number | null;
 }) {
   const at = walk[step] as WalkStep;
   const { register } = useVerifyFocus();
-  const source = usePlayground((s) => s.source.program);
   const choose = useChoose();
   const [open, setOpen] = useState<string | null>(null);
   const rows = [
@@ -115,7 +118,7 @@ function StateRows({
         const parsed = parseState(row.text);
         const written = writtenAt(walk, step, row.name);
         const line = walk[written]?.line?.line ?? 0;
-        const variable = holdsVariables(row.name) ? assignedOn(source, line) : null;
+        const variable = variables.get(row.name)?.join(", ") ?? null;
         const after = at.changed.find(([name]) => name === row.name)?.[1];
         const isFault = fault !== null && row.name === `R${fault}`;
         return (

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ProgramReport } from "../../protocol/engine-types.ts";
-import { PROGRAM, REPORT, VERIFIER } from "../dev/fixture.ts";
+import type { ProgramReport, ProgramVariable, VariablePlace } from "../../protocol/engine-types.ts";
+import { REPORT, VERIFIER } from "../dev/fixture.ts";
 import { bandsOf } from "./bands.ts";
 import { detailText, parseState, rangeText, shortState } from "./state-text.ts";
 import { translatedLines } from "./TranslatedView.tsx";
-import { assignedOn, holdsVariables, knowledgeOf } from "./variables.ts";
+import { knowledgeAt, locate, variablesIn, variablesNamed } from "./variables.ts";
 import { defaultPath, lostAt, walkOf, writtenAt } from "./walk.ts";
 
 const program = (REPORT.ok ? REPORT.programs[0] : undefined) as ProgramReport;
@@ -67,24 +67,62 @@ describe("walk", () => {
 });
 
 describe("variables", () => {
-  it.each([
-    ["val = bpf_map_lookup_elem(&hmap, &key);", "val"],
-    ["    __u64 wait = 3 + key;", "wait"],
-    ["x += y;", "x"],
-    ["if (a == b) return;", null],
-    ["a = 1; b = 2;", null],
-    ["val->stuff = 3;", null],
-    ['bpf_printk("x = %d", x);', null],
-    ["// x = 1", null],
-    ["r6 += 8", null],
-  ])("%s assigns %s", (text, name) => expect(assignedOn(text, 1)).toBe(name));
+  const known = (name: string, line: number) => knowledgeAt(program, VERIFIER, name, line);
 
-  it("says what the verifier knew of a variable at a line", () => {
-    const walk = walkOf(VERIFIER, program, 4);
-    expect(knowledgeOf("val", 35, walk, PROGRAM)).toMatchObject({ where: "R6", line: 33 });
-    expect(knowledgeOf("nothing", 35, walk, PROGRAM)).toBeNull();
-    expect(knowledgeOf("val", 3, walk, PROGRAM)).toBeNull();
-    expect(holdsVariables("R1")).toBe(false);
+  it("are those of the innermost block, on its lines alone", () => {
+    expect(variablesNamed(program, "val", 35).map((v) => v.line)).toEqual([26]);
+    expect(variablesNamed(program, "val", 3)).toEqual([]);
+    expect(variablesNamed(program, "hmap", 35)).toEqual([]);
+  });
+
+  it("have what the verifier knew of their places, path by path", () => {
+    expect(known("val", 35)?.before).toEqual([
+      { where: "R6", state: "map_value_or_null: hmap, ks 4, vs 16, id 2", paths: [4] },
+      // The trace of the fixture has no R6 on the first path.
+      { where: "R6", state: null, paths: [0] },
+    ]);
+    expect(known("wait", 35)?.before).toContainEqual({ where: "R7", state: "3..6, bits (0x0; 0x7)", paths: [4] });
+    expect(known("key", 33)?.before).toContainEqual({ where: "fp-8", state: "any bytes", paths: [4] });
+    expect(known("nothing", 35)).toBeNull();
+  });
+
+  it("are said to be optimised out where they are", () => {
+    expect(known("val", 32)).toMatchObject({ before: [], lost: "optimised out", codeless: false });
+    expect(known("val", 25)).toMatchObject({ before: [], lost: null, codeless: true });
+  });
+
+  it("are named beside the register or slot that they are in", () => {
+    expect(variablesIn(program, 16)).toEqual(
+      new Map([
+        ["R6", ["val"]],
+        ["fp-8", ["key"]],
+        ["R7", ["wait"]],
+      ]),
+    );
+    expect(variablesIn(program, 34).get("R6")).toBeUndefined();
+  });
+
+  it("in memory and constants are told in words", () => {
+    const [val] = variablesNamed(program, "val", 35) as [ProgramVariable];
+    const at = (place: VariablePlace, variable = val) =>
+      locate(
+        variable,
+        { first: 0, last: 9, place, bits: variable.size, signed: false, part: null },
+        new Map([
+          ["R1", "ctx()"],
+          ["R6", "map_value(map=hmap,ks=4,vs=16,off=8)"],
+          ["fp-16", "0000mmmm"],
+        ]),
+      );
+    expect(at({ kind: "register", register: 6, add: 8n })?.state).toBe("map_value: hmap, ks 4, vs 16, off 8, + 8");
+    expect(at({ kind: "stack", offset: -16, add: 0n })?.state).toBe("any bytes or zero");
+    expect(at({ kind: "stack", offset: -12, add: 0n }, { ...val, size: 32 })?.state).toBe("zero");
+    expect(at({ kind: "constant", value: 0xffff_ffffn }, { ...val, size: 32, encoding: "signed" })?.state).toBe("-1");
+    expect(at({ kind: "symbol", symbol: "hmap", add: 0n })?.state).toBe("&hmap");
+    expect(at({ kind: "pointee", address: { kind: "register", register: 1, add: 4n } })).toEqual({
+      where: "memory at R1 + 4",
+      state: "behind ctx",
+    });
   });
 });
 
