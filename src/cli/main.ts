@@ -1,18 +1,19 @@
 /**
  * The playground without a page. `npm run -s cli -- COMMAND FILE…`: data to stdout, messages to stderr; exit 0 done, 1 a program
- * was refused or an expectation failed, 2 bad usage or input, 3 not modelled here.
+ * was refused, an expectation failed or a schedule fails, 2 bad usage or input, 3 not modelled here or not searched to the end.
  */
 interface CommandModule {
   run(args: readonly string[]): Promise<number>;
 }
 
-const COMMANDS = ["compile", "verify", "run", "disasm", "lesson", "conformance-plugin"];
+const COMMANDS = ["compile", "verify", "run", "explore", "disasm", "lesson", "conformance-plugin"];
 
 const USAGE = `usage: npm run -s cli -- COMMAND FILE…
   compile FILE.c|.s [-o OUT.bpf.o] [--mcpu v1..v4] [-O0|-O1|-O2] [--emit obj|asm|ir]
   verify  FILE.c|.s|.o [--json] [--log 0|1|2|4]
   run     FILE [--script FILE.user] [--policy P] [--cpus N] [--seed N] [--insn-cost NS] [--unverified]
           [--engine jit|interpreter] [--json]
+  explore FILE [--script FILE.user] [--policy P] [--bound K] [--states N] [--cpus N] [--seed N] [--unverified] [--json]
   disasm  FILE
   conformance-plugin
   lesson  check

@@ -1,29 +1,22 @@
-import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { POLICIES, type PolicyName } from "../../engine/abi/types.ts";
 import { formatDiagnostic } from "../../engine/base/diagnostic.ts";
 import type { Run } from "../../engine/session/run.ts";
 import { buildObject as judgeObject, startRun } from "../../engine/session/session.ts";
-import { DEFAULT_SETTINGS, type SessionSettings } from "../../engine/session/types.ts";
 import { takeSnapshot } from "../../engine/snapshot/take-snapshot.ts";
 import type { MapSnapshot, Snapshot } from "../../engine/snapshot/types.ts";
 import { valueJson } from "../../engine/snapshot/value-json.ts";
 import { webAssemblyHost } from "../../host/wasm-host.ts";
 import { buildObject } from "../build-file.ts";
-import { ANY, type Options, readOptions, WHOLE } from "../options.ts";
+import { readOptions, WHOLE } from "../options.ts";
 import { printFailure, printJson, printVerdicts } from "../report.ts";
+import { readScript, SCENARIO_OPTIONS, settingsOf } from "../scenario.ts";
 
 const SPEC = {
   flags: ["--json", "--unverified"],
   values: {
-    "--script": ANY,
-    "--policy": POLICIES,
-    "--cpus": { pattern: /^[1-8]$/, what: "1 to 8" },
-    "--hz": ["100", "250", "1000"],
-    "--seed": { pattern: /^-?\d+$/, what: "a whole number" },
+    ...SCENARIO_OPTIONS,
     "--insn-cost": WHOLE,
     "--engine": ["jit", "interpreter"],
-    "--mcpu": ["v1", "v2", "v3", "v4"],
   },
 };
 
@@ -69,36 +62,6 @@ export async function run(args: readonly string[]): Promise<number> {
   }
   while (!started.run.scriptFinished && started.run.tick(Number.POSITIVE_INFINITY, FUEL) !== "over");
   return print(file, json, started.run, script.text);
-}
-
-function settingsOf({ flags, values }: Options): SessionSettings {
-  return {
-    ...DEFAULT_SETTINGS,
-    policy: (values.get("--policy") ?? DEFAULT_SETTINGS.policy) as PolicyName,
-    cpus: Number(values.get("--cpus") ?? DEFAULT_SETTINGS.cpus),
-    hz: Number(values.get("--hz") ?? DEFAULT_SETTINGS.hz) as SessionSettings["hz"],
-    seed: Number(values.get("--seed") ?? DEFAULT_SETTINGS.seed),
-    insnCost: Number(values.get("--insn-cost") ?? DEFAULT_SETTINGS.insnCost),
-    unverified: flags.has("--unverified"),
-    engine: (values.get("--engine") ?? DEFAULT_SETTINGS.engine) as SessionSettings["engine"],
-    cpuVersion: (values.get("--mcpu") ?? DEFAULT_SETTINGS.cpuVersion) as SessionSettings["cpuVersion"],
-  };
-}
-
-type ScriptFile =
-  | { readonly ok: true; readonly name: string; readonly text: string }
-  | { readonly ok: false; readonly message: string };
-
-function readScript(file: string, given: string | undefined): ScriptFile {
-  const stem = file.replace(/\.[^./]+$/, "");
-  const beside = [`${stem}.user`, `${stem.replace(/\.bpf$/, "")}.user`];
-  const name = given ?? beside.find((candidate) => existsSync(candidate));
-  if (name === undefined) return { ok: true, name: "", text: "" };
-  try {
-    return { ok: true, name, text: readFileSync(name, "utf8") };
-  } catch (error) {
-    return { ok: false, message: error instanceof Error ? error.message : String(error) };
-  }
 }
 
 function print(file: string, json: boolean, run: Run, scriptText: string): number {
