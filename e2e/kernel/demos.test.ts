@@ -164,7 +164,14 @@ const renamed = (outcome: LiveOutcome): LiveOutcome => ({
 
 describe("demos of Linux's dialect, in Linux", () => {
   it("are there", () =>
-    expect(demos.map((d) => d.id)).toEqual(["delete-armed", "prog-array", "flow-ageing", "work-queue"]));
+    expect(demos.map((d) => d.id)).toEqual([
+      "delete-armed",
+      "prog-array",
+      "flow-ageing",
+      "work-queue",
+      "race-bare",
+      "race-locked",
+    ]));
 
   it.each(demos)("$id: as recorded from Linux 6.18", async (demo) => {
     const { ours } = await prepare(demo);
