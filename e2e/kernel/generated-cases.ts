@@ -19,6 +19,8 @@ export interface GeneratedCase {
   readonly type: number;
   readonly flags: number;
   readonly functions: GeneratedProgram["functions"];
+  /** Instruction and name of each kfunc called. */
+  readonly kfuncs?: readonly (readonly [insn: number, name: string])[];
   /** hex */
   readonly insns: string;
   readonly answer: Answer;
@@ -50,7 +52,7 @@ function writeGeneratedCases(cases: readonly GeneratedCase[]): void {
 export function programOf(recorded: GeneratedCase): GeneratedProgram {
   const { seed, type, typeName, flags, functions } = recorded;
   const insns = decodeInstructions(Uint8Array.from(Buffer.from(recorded.insns, "hex")));
-  return { seed, type, typeName, flags, functions, insns };
+  return { seed, type, typeName, flags, functions, insns, kfuncs: new Map(recorded.kfuncs ?? []) };
 }
 
 const hash = (log: string): string => createHash("sha256").update(comparableLines(log).join("\n")).digest("hex");
@@ -95,6 +97,7 @@ async function asked(judge: KernelJudge, program: GeneratedProgram, name: string
     type: program.type,
     flags: program.flags,
     functions: program.functions,
+    ...(program.kfuncs?.size ? { kfuncs: [...program.kfuncs] } : {}),
     insns: Buffer.from(encodeInstructions(program.insns)).toString("hex"),
     answer: linuxAnswer(theirs, logLevel === 2),
   };

@@ -1,6 +1,7 @@
 import { errnoName } from "../../src/engine/abi/errno.ts";
 import { writeBtf } from "../../src/engine/btf/write.ts";
 import { encodeInstructions, type Instruction } from "../../src/engine/isa/instruction.ts";
+import { BPF_PSEUDO_KFUNC_CALL, CALL } from "../../src/engine/isa/opcodes.ts";
 import type {
   VerifierEnvironment,
   VerifierMap,
@@ -12,6 +13,7 @@ import { errorLineOf, normaliseLogLine } from "./case-compare.ts";
 import type { GeneratedProgram } from "./generator/generate-program.ts";
 import { UNIVERSE_BTF, UNIVERSE_MAPS, type UniverseMap } from "./generator/universe.ts";
 import type { KernelJudge, KernelLoad, KernelMap, KernelVerdict } from "./kernel-judge.ts";
+import { liveKfuncIds } from "./live-case.ts";
 
 /** How one generated program came out on both sides. */
 export interface Agreement {
@@ -69,7 +71,7 @@ export function kernelLoad(program: GeneratedProgram, insns: readonly Instructio
     btfs: [UNIVERSE_BYTES],
     maps: KERNEL_MAPS,
     type: program.type,
-    insns: encodeInstructions(insns),
+    insns: encodeInstructions(withLiveIds(program, insns)),
     license: "GPL",
     name: "generated",
     flags: program.flags,
@@ -78,6 +80,16 @@ export function kernelLoad(program: GeneratedProgram, insns: readonly Instructio
     btf: 0,
     funcInfo,
   };
+}
+
+/** Kernels number their kfuncs differently. */
+function withLiveIds({ kfuncs }: GeneratedProgram, insns: readonly Instruction[]): readonly Instruction[] {
+  if (kfuncs === undefined) return insns;
+  const ids = liveKfuncIds();
+  return insns.map((insn, at) => {
+    const name = insn.opcode === CALL && insn.src === BPF_PSEUDO_KFUNC_CALL ? kfuncs.get(at) : undefined;
+    return name === undefined ? insn : { ...insn, imm: ids.get(name) ?? insn.imm };
+  });
 }
 
 /** A program that needs longer here counts as cancelled. */
@@ -99,7 +111,7 @@ export function ourVerdict(
     btf: UNIVERSE_BTF,
     functions: program.functions,
     lines: null,
-    kfuncs: new Map(),
+    kfuncs: program.kfuncs ?? new Map(),
     dialect: "linux",
   };
   const until = Date.now() + TIME_MS;

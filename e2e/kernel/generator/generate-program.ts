@@ -28,6 +28,8 @@ export interface GeneratedProgram {
   readonly flags: number;
   readonly insns: readonly Instruction[];
   readonly functions: readonly FunctionRecord[];
+  /** Names of the kfuncs that are called, by instruction; without them ids stand for themselves. */
+  readonly kfuncs?: ReadonlyMap<number, string>;
 }
 
 /** One method for each kind of thing that programs do. */

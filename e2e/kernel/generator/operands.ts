@@ -1,4 +1,5 @@
 import * as op from "../../../src/engine/isa/opcodes.ts";
+import { kfuncId } from "../../../src/engine/verifier/calls/kfuncs.ts";
 import type { Builder, Label } from "./builder.ts";
 import { ARR, DATA, HASH, JMP, LCK, LRU, OUTER, PCPU, QUE, RB, RO, TMR, UNIVERSE_MAPS } from "./universe.ts";
 
@@ -11,6 +12,17 @@ export interface Draft {
   /** A callback that returns 0; becomes part of the program when it is named. */
   readonly callback: Label;
   usesCallback: boolean;
+  /** What the program does before it returns. */
+  atEnd?: () => void;
+  /** What the callback does before it returns. */
+  insideCallback?: () => void;
+  /** Kfuncs called, by instruction. */
+  readonly kfuncs: Map<number, string>;
+}
+
+export function callKfunc({ b, kfuncs }: Draft, name: string): void {
+  kfuncs.set(b.length, name);
+  b.raw(op.CALL, 0, op.BPF_PSEUDO_KFUNC_CALL, 0, kfuncId(name));
 }
 
 /** Puts one kind of value into a register, r6 to r8. Uses r0 to r5. Null: programs of this type do not have it. */
@@ -25,6 +37,14 @@ const GET_PRANDOM_U32 = 7;
 const KTIME_GET_NS = 5;
 const MAP_LOOKUP_ELEM = 1;
 const RINGBUF_RESERVE = 131;
+
+const DYNPTR_FROM_MEM = 197;
+const RINGBUF_RESERVE_DYNPTR = 198;
+
+function onStack(b: Builder, r: number, offset: number): void {
+  b.mov(r, 10);
+  b.alu(op.BPF_ADD, r, offset);
+}
 
 const unknown =
   (refine: (b: Builder, r: number, draft: Draft) => void = () => {}, helper = GET_PRANDOM_U32): Operand =>
@@ -173,6 +193,33 @@ const EVERYWHERE: Readonly<Record<string, Operand>> = {
   func: (draft, r) => {
     draft.b.functionAddress(r, draft.callback);
     draft.usesCallback = true;
+  },
+  iterator: (draft, r) => {
+    const { b } = draft;
+    onStack(b, 1, -144);
+    b.movImm(2, 0);
+    b.movImm(3, 10);
+    callKfunc(draft, "bpf_iter_num_new");
+    onStack(b, r, -144);
+  },
+  "dynptr of a value": (draft, r) => {
+    const { b } = draft;
+    lookUp(draft, ARR);
+    b.mov(1, 0);
+    b.movImm(2, 32);
+    b.movImm(3, 0);
+    onStack(b, 4, -168);
+    b.helper(DYNPTR_FROM_MEM);
+    onStack(b, r, -168);
+  },
+  "dynptr of a record": (draft, r) => {
+    const { b } = draft;
+    b.map(1, RB);
+    b.movImm(2, 16);
+    b.movImm(3, 0);
+    onStack(b, 4, -192);
+    b.helper(RINGBUF_RESERVE_DYNPTR);
+    onStack(b, r, -192);
   },
   "not written": () => {},
 };

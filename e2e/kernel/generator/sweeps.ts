@@ -1,42 +1,13 @@
-import { helperById, LAST_HELPER } from "../../../src/engine/abi/helpers.ts";
-import { BPF_F_SLEEPABLE, PROG_TYPES } from "../../../src/engine/abi/types.ts";
 import * as op from "../../../src/engine/isa/opcodes.ts";
-import { Builder } from "./builder.ts";
 import type { GeneratedProgram } from "./generate-program.ts";
-import { type Draft, operandsOf } from "./operands.ts";
+import { operandsOf } from "./operands.ts";
 import { ALU_OPS, JUMPS, SIZES, TYPES } from "./program-shaper.ts";
-import { ARR, FUNCTION_TYPES, HASH, TMR } from "./universe.ts";
+import * as calls from "./sweeps-calls.ts";
+import { program } from "./swept-program.ts";
+import { ARR } from "./universe.ts";
 
 /** Every combination of a few small sets, one program each: where the random generator comes by seldom. In a fixed order. */
 export type Sweep = () => Iterable<GeneratedProgram>;
-
-type TypeName = (typeof TYPES)[number];
-
-/** A program that keeps its context in r9, does `body`, and returns 0. */
-function program(typeName: TypeName, serial: number, body: (draft: Draft) => void): GeneratedProgram {
-  const b = new Builder();
-  const draft: Draft = { b, typeName, out: b.label(), callback: b.label(), usesCallback: false };
-  b.mov(9, 1);
-  body(draft);
-  b.place(draft.out);
-  b.movImm(0, 0);
-  b.exit();
-  const functions = [{ insn: 0, name: "main", type: FUNCTION_TYPES.main }];
-  if (draft.usesCallback) {
-    b.place(draft.callback);
-    functions.push({ insn: b.length, name: "c0", type: FUNCTION_TYPES.callback[0] ?? 0 });
-    b.movImm(0, 0);
-    b.exit();
-  }
-  return {
-    seed: serial,
-    type: PROG_TYPES[typeName],
-    typeName,
-    flags: typeName === "syscall" ? BPF_F_SLEEPABLE : 0,
-    insns: b.finish(),
-    functions,
-  };
-}
 
 /** Loads (also sign-extending ones), stores and stores of constants at every offset of every type's context. */
 function* contexts(): Iterable<GeneratedProgram> {
@@ -171,57 +142,6 @@ function* encodings(): Iterable<GeneratedProgram> {
             });
 }
 
-/** Arguments that suit a helper's prototype, as far as the universe has them. */
-function usual(draft: Draft, id: number, position: number): void {
-  const { b } = draft;
-  const r = position + 1;
-  const spec = helperById(id)?.args[position];
-  switch (spec?.arg.kind) {
-    case "map":
-      b.map(r, id >= 169 && id <= 172 ? TMR : id === 130 || id === 131 ? 5 : HASH);
-      break;
-    case "ctx":
-      b.mov(r, 9);
-      break;
-    case "key":
-    case "value":
-    case "mem":
-    case "str":
-      b.mov(r, 10);
-      b.alu(op.BPF_ADD, r, -64);
-      break;
-    case "func":
-      b.functionAddress(r, draft.callback);
-      draft.usesCallback = true;
-      break;
-    case "size":
-    case "alloc":
-      b.movImm(r, 8);
-      break;
-    default:
-      b.movImm(r, 0);
-  }
-}
-
-/** Every kind of operand as each argument of every helper, the other arguments as they should be. */
-function* helpers(): Iterable<GeneratedProgram> {
-  let serial = 0;
-  for (const typeName of ["xdp", "sched_cls", "syscall", "kprobe"] as const)
-    for (let id = 0; id <= LAST_HELPER + 1; id++) {
-      const count = helperById(id)?.args.length ?? 0;
-      for (let position = 0; position < Math.max(1, count); position++)
-        for (const [, operand] of operandsOf(typeName))
-          yield program(typeName, serial++, (draft) => {
-            for (let at = -64; at < 0; at += 8) draft.b.storeImm(op.BPF_DW, 10, at, 0);
-            operand(draft, 6);
-            for (let i = 0; i < count; i++) if (i !== position) usual(draft, id, i);
-            draft.b.mov(position + 1, 6);
-            draft.b.helper(id);
-            draft.b.mov(7, 0);
-          });
-    }
-}
-
 /** Every kind of operand as the return value of the program, and of its callback. */
 function* returns(): Iterable<GeneratedProgram> {
   let serial = 0;
@@ -274,7 +194,9 @@ export const SWEEPS: Readonly<Record<string, Sweep>> = {
   constantJumps,
   memory,
   encodings,
-  helpers,
+  helpers: calls.helpers,
+  kfuncs: calls.kfuncs,
+  sections: calls.sections,
   returns,
   spills,
 };
