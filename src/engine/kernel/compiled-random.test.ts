@@ -15,6 +15,8 @@ describe("random programs over maps", () => {
       const memory = new Uint8Array(MEMORY_BYTES).map((_, at) => (at * 37 + seed) & 255);
       const expected = runRandom(insns, memory, null, true);
       expect(runRandom(insns, memory, testWasmHost, true), `seed ${seed}, told`).toEqual(expected);
+      const short = { chunk: 200 + (i % 7) * 20, all: 1 + (i % 5) * 100, stretch: 1 + (i % 3) };
+      expect(runRandom(insns, memory, testWasmHost, true, short), `seed ${seed}, left often`).toEqual(expected);
       const { retval, maps } = runRandom(insns, memory, testWasmHost, false);
       expect({ retval, maps }, `seed ${seed}, untold`).toEqual({ retval: expected.retval, maps: expected.maps });
     }

@@ -1,9 +1,10 @@
 import type { PolicyName } from "../abi/types.ts";
 import type { Executable } from "../vm/executable.ts";
-import { makeVmFrame, type VmFrame } from "../vm/frame.ts";
+import { LEFT_BY_CODE, makeVmFrame, type VmFrame } from "../vm/frame.ts";
 import type { HelperHost, InlineArray, InlineHash } from "../vm/helper-host.ts";
 import { compileProgram } from "../vm/jit/compile.ts";
-import { JitInstance } from "../vm/jit/instance.ts";
+import type { JitInfo } from "../vm/jit/function-code.ts";
+import { type CodeResult, JitInstance, type LeftFunction } from "../vm/jit/instance.ts";
 import type { WasmHost } from "../vm/wasm-host.ts";
 import { negative } from "./errno.ts";
 import { executeProgram } from "./execute.ts";
@@ -19,12 +20,52 @@ import { deadlock, waits } from "./schedule.ts";
 import type { OpFrame, Task } from "./state.ts";
 import { op, pushFunction, STACK_FRAME_BYTES, STACK_FRAME_STRIDE, setNumber, setPointer, stackLeft } from "./tasks.ts";
 
-/** Instructions (about) that compiled code gets at a time, and in all before the watchdog ends it: it cannot be suspended. */
-const FUEL_CHUNK = 10_000_000;
-const FUEL_PER_RUN = 2_000_000_000;
+/**
+ * Instructions (about) that compiled code gets at a time (more than a round of any loop takes: programs are shorter), and in one go,
+ * before it is left as it stands.
+ */
+export const SLICE: Slice = { chunk: 2_000_000, all: 4_000_000, stretch: 1 << 16 };
 const NESTED_FUEL = 1_000_000;
+/**
+ * Instructions (about) of one run of a program after which the watchdog ends it: what Linux's own code does in 20 s, when its watchdog
+ * for soft lockups speaks.
+ */
+export const WATCHDOG_FUEL = 100_000_000_000;
+/** Helpers that compiled code may call without its registers: lookup, update, delete. Nothing can be left in their midst. */
+const SHORT_WAYS: ReadonlySet<number> = new Set([1, 2, 3]);
+/** What the interpreter has run of an invocation before it goes on compiled: the code for that has to be made. */
+const WORTH_COMPILING = 200_000;
+/** Places of one program that code is made for to go on at. */
+const MAX_CONTINUATIONS = 64;
 
 const UNSAFE_POLICIES: ReadonlySet<PolicyName> = new Set(["unprotected", "rfc"]);
+
+/** Instructions, about. */
+export interface Slice {
+  readonly chunk: number;
+  readonly all: number;
+  /** Calls of a bpf_loop that compiled code makes before it asks for fuel. */
+  readonly stretch: number;
+}
+
+/** Start of the function that a slot belongs to. */
+const startOf = (program: Executable, slot: number): number =>
+  program.starts.reduce((found, start) => (start <= slot ? start : found), 0);
+
+/** The helper bpf_loop that a function stands within, as the interpreter has it. */
+function loopLeft(
+  program: Executable,
+  frame: VmFrame,
+  loop: { readonly count: number; readonly done: number },
+): OpFrame {
+  const entry = Number(
+    ((BigInt((frame.hi[2] as number) >>> 0) << 32n) | BigInt((frame.lo[2] as number) >>> 0)) -
+      BigInt.asUintN(64, program.codeBase),
+  );
+  const { lo, hi } = frame;
+  const data = { program: frame.program, entry: entry / 8, ...loop, ctxLow: lo[3], ctxHigh: hi[3], compiled: true };
+  return op("loop", data);
+}
 
 /** Compiled programs of one kernel, and their way back into it: whatever compiled code asks for runs to its end at once. */
 export class CompiledPrograms implements HelperHost {
@@ -32,9 +73,18 @@ export class CompiledPrograms implements HelperHost {
   readonly #wasm: WasmHost;
   /** By executable (an id may come to mean another program, after another moment was put back); null: not to be compiled. */
   readonly #instances = new Map<Executable, JitInstance | null>();
+  /** Code that goes on in the midst of functions, by the slot where; null: not to be compiled. */
+  readonly #continuations = new Map<Executable, Map<number, JitInstance | null>>();
   /** The task whose program runs compiled. */
   #task: Task | null = null;
+  /** Instructions (about) since the kernel entered compiled code. */
   #granted = 0;
+  /** What {@link SLICE} is here: the events of a run do not depend on it. */
+  slice = SLICE;
+  /** What {@link WATCHDOG_FUEL} is here; tests have less time. */
+  watchdogFuel = WATCHDOG_FUEL;
+  /** Compiled code is being left, or was left by the last {@link run}: the task's frames say where each function stands. */
+  suspended = false;
 
   /** Under policies that let a program outlive what it uses, a verified access may still be wrong: it is asked about then. */
   get #checked(): boolean {
@@ -46,9 +96,12 @@ export class CompiledPrograms implements HelperHost {
     this.#wasm = wasm;
   }
 
-  /** True when the function that `frame` begins is compiled. */
+  /** True when `frame` begins a function that is compiled, or stands where compiled code can go on. */
   takes(frame: VmFrame): boolean {
-    return this.#instance(frame.program)?.has(frame.entry) === true;
+    if (frame.executed === 0 && frame.pc === frame.entry)
+      return this.#instance(frame.program)?.has(frame.entry) === true;
+    if (frame.executed !== LEFT_BY_CODE && frame.executed < WORTH_COMPILING) return false;
+    return this.#continuation(frame) !== null;
   }
 
   #instance(id: number): JitInstance | null {
@@ -59,18 +112,43 @@ export class CompiledPrograms implements HelperHost {
     const linear = kernel.memory.linear;
     let instance: JitInstance | null = null;
     if (linear !== null && kernel.program(id).verified) {
-      const { watch } = kernel.settings;
-      const compiled = compileProgram(program, {
-        access: this.#checked ? "checked" : "bare",
-        watched: watch,
-        frameStride: STACK_FRAME_STRIDE,
-        inlineLoop: true,
-        arrayAt: (offset) => this.#arrayAt(offset),
-        hashAt: (offset) => this.#hashAt(offset),
-      });
+      const compiled = compileProgram(program, this.#info());
       instance = new JitInstance(program, compiled, this.#wasm, linear, kernel.machine, this);
     }
     this.#instances.set(program, instance);
+    return instance;
+  }
+
+  #info(): JitInfo {
+    return {
+      access: this.#checked ? "checked" : "bare",
+      watched: this.#kernel.settings.watch,
+      frameStride: STACK_FRAME_STRIDE,
+      inlineLoop: true,
+      stretch: this.slice.stretch,
+      arrayAt: (offset) => this.#arrayAt(offset),
+      hashAt: (offset) => this.#hashAt(offset),
+    };
+  }
+
+  #continuation(frame: VmFrame): JitInstance | null {
+    const kernel = this.#kernel;
+    const program = kernel.executable(frame.program);
+    const { linear } = kernel.memory;
+    let places = this.#continuations.get(program);
+    if (places === undefined) {
+      places = new Map();
+      this.#continuations.set(program, places);
+    }
+    const known = places.get(frame.pc);
+    if (known !== undefined) return known;
+    let instance: JitInstance | null = null;
+    if (linear !== null && kernel.program(frame.program).verified && places.size < MAX_CONTINUATIONS) {
+      const compiled = compileProgram(program, this.#info(), { entry: frame.entry, slot: frame.pc });
+      if (compiled.continues !== null)
+        instance = new JitInstance(program, compiled, this.#wasm, linear, kernel.machine, this);
+    }
+    places.set(frame.pc, instance);
     return instance;
   }
 
@@ -89,22 +167,61 @@ export class CompiledPrograms implements HelperHost {
     return { buckets: storage.buckets, mask: storage.mask, keySize: map.keySize, valueOffset: storage.valueOffset };
   }
 
-  /** Runs a function to its end; its result is in r0 of `frame`. What it used, in instructions (about). */
+  /**
+   * Runs a function to its end, with its result in r0 of `frame`; or until it is left (`suspended`), which the task's frames then tell.
+   * What it used, in instructions (about).
+   */
   run(task: Task, frame: VmFrame): number {
     const kernel = this.#kernel;
     const before = this.#task;
     const nested = before === task;
     if (!nested) this.#granted = 0;
+    if (task.spentBy !== task.runId) {
+      task.spentBy = task.runId;
+      task.spent = 0;
+    }
+    this.suspended = false;
     this.#task = task;
     const from = this.#granted;
     // Compiled code does not tell when it enters a function: the stacks of all that it may call are open.
     this.#open(task, frame);
-    const fine = this.#instance(frame.program)?.run(frame) === true;
+    const begins = frame.executed === 0 && frame.pc === frame.entry;
+    const instance = begins ? this.#instance(frame.program) : this.#continuation(frame);
+    const result: CodeResult = instance === null ? "stopped" : begins ? instance.run(frame) : instance.continue(frame);
     if (!this.#checked) kernel.memory.poison(frame.stack, stackLeft(task, frame));
     frame.span = 1;
     this.#task = before;
-    if (!fine && kernel.machine.trap !== null && kernel.state.oops === null) kernel.oops(kernel.machine.trap);
-    return Math.max(1, this.#granted - from);
+    if (result === "suspended" && instance !== null) this.#tellLeft(task, frame, instance.left.splice(0));
+    else if (result === "stopped" && kernel.machine.trap !== null && kernel.state.oops === null)
+      kernel.oops(kernel.machine.trap);
+    const used = Math.max(1, this.#granted - from);
+    if (!nested) {
+      task.spent += used;
+      if (task.spent > this.watchdogFuel && !this.#stopped) this.#runaway();
+    }
+    return used;
+  }
+
+  /** Each function that was left gets a frame in place of the one that stood for all of them, and its stack stays open. */
+  #tellLeft(task: Task, frame: VmFrame, left: readonly LeftFunction[]): void {
+    const program = this.#kernel.executable(frame.program);
+    const at = task.frames.indexOf(frame);
+    const frames: (VmFrame | OpFrame)[] = [];
+    for (const { pc, stack, lo, hi, mayGoto, loopDone, loop } of [...left].reverse()) {
+      const own = stack === frame.stack ? frame : makeVmFrame(frame.program, startOf(program, pc), stack);
+      own.pc = pc;
+      own.lo.set(lo);
+      own.hi.set(hi);
+      own.mayGoto = mayGoto;
+      own.loopDone = loopDone;
+      own.executed = LEFT_BY_CODE;
+      frames.push(own);
+      if (loop !== null) frames.push(loopLeft(program, own, loop));
+    }
+    task.frames.splice(at, 1, ...frames);
+    if (this.#checked) return;
+    for (const other of task.frames.slice(at))
+      if (other.kind === "vm") this.#kernel.memory.expose(other.stack, STACK_FRAME_BYTES);
   }
 
   #open(task: Task, frame: VmFrame): void {
@@ -123,8 +240,8 @@ export class CompiledPrograms implements HelperHost {
     return this.#kernel.state.oops !== null || this.#kernel.unsupported !== null;
   }
 
-  /** Does what lies above `depth` on the task's stack of frames. False: everything has stopped. */
-  #finish(task: Task, depth: number): boolean {
+  /** Does what lies above `depth` on the task's stack of frames. False: everything has stopped, or (`mayLeave`) it goes on later. */
+  #finish(task: Task, depth: number, mayLeave: boolean): boolean {
     const kernel = this.#kernel;
     while (task.frames.length > depth) {
       if (this.#stopped) return false;
@@ -137,42 +254,45 @@ export class CompiledPrograms implements HelperHost {
         task.wait = null;
       }
       const top = task.frames[task.frames.length - 1] as OpFrame | VmFrame;
-      if (top.kind === "vm") this.#granted += executeProgram(kernel, task, top, NESTED_FUEL);
+      const before = this.#granted;
+      // What runs compiled below has counted for itself.
+      if (top.kind === "vm")
+        this.#granted = Math.max(this.#granted, before + executeProgram(kernel, task, top, NESTED_FUEL));
       else OPERATIONS[top.name]?.(kernel, task, top);
-      if (this.#granted > FUEL_PER_RUN) return this.#runaway();
+      if (mayLeave && this.#granted > this.slice.all && task.frames.length > depth) this.suspended = true;
+      if (this.suspended) return false;
     }
     return !this.#stopped;
   }
 
   /** As {@link #finish}. Callbacks close the stacks that they used; they are the compiled functions' too. */
-  #finishCall(task: Task, depth: number, frame: VmFrame): boolean {
+  #finishCall(task: Task, depth: number, frame: VmFrame, mayLeave: boolean): boolean {
     if (task.frames.length <= depth) return !this.#stopped;
-    const done = this.#finish(task, depth);
+    const done = this.#finish(task, depth, mayLeave);
     this.#open(task, frame);
     return done;
   }
 
-  #runaway(): false {
+  #runaway(): void {
     this.#kernel.oops({
       what: "runaway",
-      message: `watchdog: soft lockup: the compiled program was ended after ${FUEL_PER_RUN} instructions`,
+      message: `watchdog: soft lockup: the program was ended after ${this.watchdogFuel} instructions`,
       address: null,
     });
-    return false;
   }
 
   helper(frame: VmFrame, id: number): boolean {
     const task = this.#running;
     const depth = task.frames.length;
     callHelper(this.#kernel, task, frame, id);
-    return this.#finishCall(task, depth, frame);
+    return this.#finishCall(task, depth, frame, !SHORT_WAYS.has(id));
   }
 
   kfunc(frame: VmFrame, slot: number): boolean {
     const task = this.#running;
     const depth = task.frames.length;
     callKfunc(this.#kernel, task, frame, slot);
-    return this.#finishCall(task, depth, frame);
+    return this.#finishCall(task, depth, frame, true);
   }
 
   tailCall(frame: VmFrame): "done" | "missed" | "stop" {
@@ -207,7 +327,11 @@ export class CompiledPrograms implements HelperHost {
     const result = op("result");
     task.frames.push(result);
     push();
-    if (!this.#finish(task, depth + 1)) return false;
+    if (!this.#finish(task, depth + 1, true)) {
+      // What was begun stands in the place of the function, and returns to its caller.
+      if (this.suspended) task.frames.splice(depth, 1);
+      return false;
+    }
     task.frames.pop();
     frame.lo[0] = result.data["lo"] as number;
     frame.hi[0] = result.data["hi"] as number;
@@ -228,7 +352,6 @@ export class CompiledPrograms implements HelperHost {
   resume(frame: VmFrame): boolean {
     const task = this.#running;
     const stack = ((frame.lo[10] as number) >>> 0) - STACK_FRAME_BYTES;
-    if (this.#granted > FUEL_PER_RUN) return this.#runaway();
     frame.span--;
     const done = this.#call(task, frame, () => {
       const copy = makeVmFrame(frame.program, frame.pc, stack);
@@ -246,12 +369,12 @@ export class CompiledPrograms implements HelperHost {
   }
 
   refuel(): number {
-    if (this.#granted >= FUEL_PER_RUN) {
-      this.#granted = FUEL_PER_RUN + 1;
+    if (this.#granted >= this.slice.all) {
+      this.suspended = true;
       return 0;
     }
-    this.#granted += FUEL_CHUNK;
-    return FUEL_CHUNK;
+    this.#granted += this.slice.chunk;
+    return this.slice.chunk;
   }
 
   tells(): boolean {
@@ -292,7 +415,7 @@ export class CompiledPrograms implements HelperHost {
     const result = updateElement(kernel, task, target, source, { bytes, at: value }, flags, "program");
     kernel.atCall = false;
     if (result !== null) return result;
-    this.#finish(task, depth);
+    this.#finish(task, depth, false);
     return frame.lo[0] as number;
   }
 
@@ -307,7 +430,7 @@ export class CompiledPrograms implements HelperHost {
     const result = deleteElement(kernel, task, target, { bytes: kernel.memory.bytes, at: key }, "program");
     kernel.atCall = false;
     if (result !== null) return result;
-    this.#finish(task, depth);
+    this.#finish(task, depth, false);
     return frame.lo[0] as number;
   }
 

@@ -9,6 +9,8 @@ import type { Kernel } from "./kernel.ts";
 import type { Task } from "./state.ts";
 import { inOwnStack, popFunction, pushFunction } from "./tasks.ts";
 
+/** Whoever asks for less wants to see the steps: the interpreter makes them. */
+const LEAST_COMPILED = 1000;
 /** Instructions that one run of an unverified program may take before the watchdog stops everything. */
 const RUNAWAY = 200_000_000;
 
@@ -26,8 +28,10 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
   while (used < fuel) {
     if (stops !== null) {
       if (stops.before(kernel, task, frame)) return used;
-    } else if (isForCompiled(kernel, frame)) {
-      used += (kernel.compiled as CompiledPrograms).run(task, frame);
+    } else if (fuel - used >= LEAST_COMPILED && isForCompiled(kernel, frame)) {
+      const compiled = kernel.compiled as CompiledPrograms;
+      used += compiled.run(task, frame);
+      if (compiled.suspended) return used;
       if (kernel.state.oops !== null || kernel.unsupported !== null) break;
       popFunction(kernel, task);
       const caller = task.frames.at(-1);
@@ -85,7 +89,7 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
 }
 
 const isForCompiled = (kernel: Kernel, frame: VmFrame): boolean =>
-  frame.pc === frame.entry && frame.executed === 0 && kernel.inOneGo && kernel.compiled?.takes(frame) === true;
+  kernel.compiled !== null && kernel.inOneGo && kernel.compiled.takes(frame);
 
 /**
  * True when the next step of a task can be seen by others: an operation's step, a helper, or an access to memory that is not its

@@ -290,6 +290,7 @@ function hashFrame(digest: Digest, frame: Frame, ranges: readonly Range[]): void
 function hashRegisters(digest: Digest, frame: VmFrame, ranges: readonly Range[]): void {
   digest.word(frame.program);
   digest.word(frame.pc);
+  if (frame.loopDone > 0) digest.word(frame.loopDone);
   digest.word(frame.mayGoto);
   for (let r = 0; r <= 10; r++) hashWord(digest, ranges, frame.lo[r] as number, frame.hi[r] as number);
 }

@@ -302,6 +302,9 @@ export interface Task {
   label: string;
   /** Process that made the system call; 0 for none. */
   readonly process: number;
+  /** Instructions (about) that compiled code has used in the run `spentBy`. */
+  spent: number;
+  spentBy: number;
   /** Depth of read-side critical sections (a running program is one). */
   rcu: number;
   /** Tail calls made by the running program. */

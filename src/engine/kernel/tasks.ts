@@ -43,6 +43,8 @@ export function newTask(kernel: Kernel, cpu: number, kind: Task["kind"], label: 
     context: null,
     result: null,
     runId: 0,
+    spent: 0,
+    spentBy: 0,
     timer: 0,
     work: 0,
     label,

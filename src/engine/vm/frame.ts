@@ -14,9 +14,14 @@ export interface VmFrame {
   span: number;
   /** Iterations that `may_goto` still grants. */
   mayGoto: number;
-  /** Slots that a breakpoint or stepper stops before; kept by the driver. */
+  /** Calls that the bpf_loop at `pc` has made already: 0, unless compiled code was left within one. */
+  loopDone: number;
+  /** Instructions that the interpreter has run of this invocation; {@link LEFT_BY_CODE} and more when compiled code has left it here. */
   executed: number;
 }
+
+/** `executed` of an invocation that compiled code was left in, and may be entered again in. */
+export const LEFT_BY_CODE = -(2 ** 40);
 
 /** Why a program cannot go on. The kernel makes an oops of it. */
 export interface Trap {
@@ -41,7 +46,19 @@ export const MAY_GOTO_ITERATIONS = 8 * 1024 * 1024;
 export function makeVmFrame(program: number, entry: number, stack: number): VmFrame {
   const lo = new Int32Array(11);
   const hi = new Int32Array(11);
-  return { kind: "vm", program, pc: entry, entry, lo, hi, stack, span: 1, mayGoto: MAY_GOTO_ITERATIONS, executed: 0 };
+  return {
+    kind: "vm",
+    program,
+    pc: entry,
+    entry,
+    lo,
+    hi,
+    stack,
+    span: 1,
+    mayGoto: MAY_GOTO_ITERATIONS,
+    loopDone: 0,
+    executed: 0,
+  };
 }
 
 export function setRegister(frame: VmFrame, register: number, value: bigint): void {

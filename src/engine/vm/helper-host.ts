@@ -5,8 +5,9 @@ import type { VmFrame } from "./frame.ts";
  * Before each call the frame's `pc` is set (behind the call, as the interpreter leaves it) and its `span`, the number of
  * functions that lie on the stack from its own on; for helpers, kfuncs and tail calls the registers too.
  *
- * False means that the program cannot go on: the trap, or whatever else the host knows, is the host's. Compiled code then writes
- * all of r0..r10 into the frame, puts `pc` at the instruction, and unwinds to whoever started it.
+ * False means that the program cannot go on now. Either it never will: the trap, or whatever else the host knows, is the host's.
+ * Compiled code then writes all of r0..r10 into the frame, puts `pc` at the instruction, and unwinds to whoever started it. Or
+ * {@link HelperHost.suspended} is true: then each function on the way tells where it stands, and the interpreter can go on there.
  */
 export interface HelperHost {
   /** Frame of the program that runs compiled; one per program, whatever the depth of its calls. */
@@ -19,12 +20,14 @@ export interface HelperHost {
   tailCall(frame: VmFrame): "done" | "missed" | "stop";
   /** LD_ABS and LD_IND at `pc`. `exit`: outside of the packet, the function ends with 0. */
   packetLoad(frame: VmFrame): "done" | "exit" | "stop";
+  /** Compiled code is to be left as it stands. What `tailCall` and `resume` have begun in place of a function stands for it then. */
+  readonly suspended: boolean;
   /**
-   * Interprets the function that `frame` stands in, from `pc` until it returns; result in r0. For what is not compiled, and
-   * when the fuel is out. The function's stack is at r10 - 512.
+   * Interprets the function that `frame` stands in, from `pc` until it returns; result in r0. For what is not compiled. The
+   * function's stack is at r10 - 512.
    */
   resume(frame: VmFrame): boolean;
-  /** Called when the fuel (about one unit per instruction) is used up: how much more there is, or 0 to `resume` at `pc`. */
+  /** Called when the fuel (about one unit per instruction) is used up: how much more there is, or 0 to leave the code at `pc`. */
   refuel(frame: VmFrame): number;
   /**
    * Whether small events are told just now: stores to map values and calls that compiled code could do by itself then go through

@@ -69,7 +69,13 @@ export class StandaloneVm implements HelperHost, MemoryHost {
 
   runCompiled(program: Executable, instance: JitInstance, r1: bigint, r2: bigint): StandaloneResult {
     const frame = this.#begin(program, r1, r2);
-    return instance.run(frame) ? this.#result(frame) : this.#failure(frame);
+    const outcome = instance.run(frame);
+    if (outcome === "suspended") {
+      this.machine.trap = { what: "runaway", message: "the program does not end", address: null };
+      frame.pc = instance.left[0]?.pc ?? frame.pc;
+    }
+    this.suspended = false;
+    return outcome === "done" ? this.#result(frame) : this.#failure(frame);
   }
 
   /** Instructions that the last run took; of compiled code only what it was granted. */
@@ -227,10 +233,14 @@ export class StandaloneVm implements HelperHost, MemoryHost {
     return done;
   }
 
+  /** Without fuel the program is over: it is left, and does not go on. */
+  suspended = false;
+
   refuel(): number {
-    const grant = Math.min(this.#left, 1 << 24);
+    const grant = Math.max(0, Math.min(this.#left, 1 << 24));
     this.#left -= grant;
-    return Math.max(0, grant);
+    this.suspended = grant === 0;
+    return grant;
   }
 
   tells(): boolean {

@@ -1,4 +1,4 @@
-import type { VmFrame } from "../../vm/frame.ts";
+import { LEFT_BY_CODE, type VmFrame } from "../../vm/frame.ts";
 import { negative } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { cpuStride, indexOfValue, nextValue } from "../maps/values.ts";
@@ -64,7 +64,9 @@ const loop: HelperImplementation = (kernel, task, frame) => {
   if (u64Of(frame, 4) !== 0) return negative("EINVAL");
   const count = u32Of(frame, 1);
   if (count > MAX_LOOPS) return negative("E2BIG");
-  const data = { program: frame.program, entry, count, done: 0, ctxLow: frame.lo[3], ctxHigh: frame.hi[3] };
+  const done = frame.loopDone;
+  frame.loopDone = 0;
+  const data = { program: frame.program, entry, count, done, ctxLow: frame.lo[3], ctxHigh: frame.hi[3] };
   task.frames.push(op("loop", data));
   return null;
 };
@@ -74,6 +76,15 @@ export function continueLoop(kernel: Kernel, task: Task, frame: OpFrame): void {
   const { data } = frame;
   if (data["done"] >= data["count"] || askedToStop(frame)) {
     finish(kernel, task, data["done"]);
+    return;
+  }
+  const caller = task.frames.at(-2);
+  if (data["compiled"] === true && caller?.kind === "vm" && kernel.compiled !== null && kernel.inOneGo) {
+    // Compiled code was left within this loop, and goes on with it.
+    task.frames.pop();
+    caller.pc--;
+    caller.loopDone = data["done"];
+    caller.executed = LEFT_BY_CODE;
     return;
   }
   const callee: VmFrame | null = pushFunction(kernel, task, data["program"], data["entry"]);

@@ -5,6 +5,7 @@ import type { MapSpec } from "../../loader/spec.ts";
 import { verify } from "../../verifier/verify.ts";
 import { RANDOM_KEYS, RANDOM_MAPS, RESULT_BYTES, SCRATCH_BYTES } from "../../vm/testing/random-program.ts";
 import type { WasmHost } from "../../vm/wasm-host.ts";
+import type { Slice } from "../compiled.ts";
 import type { KernelEvent } from "../event-types.ts";
 import { Kernel } from "../kernel.ts";
 
@@ -38,10 +39,12 @@ export function runRandom(
   memory: Uint8Array,
   wasm: WasmHost | null,
   watch: boolean,
+  slice: Slice | null = null,
 ): RandomOutcome {
   const events: KernelEvent[] = [];
   const settings = { policy: "uref", cpus: 1, hz: 250, seed: 1, insnCost: 0, watch } as const;
   const kernel = new Kernel(settings, (event) => events.push(event), wasm);
+  if (kernel.compiled !== null && slice !== null) kernel.compiled.slice = slice;
   const process = kernel.openProcess("main");
   const done = <T extends { readonly errno: unknown }>(result: T, what: string): T => {
     if (result.errno !== null) throw new Error(`${what}: ${String(result.errno)}`);

@@ -11,6 +11,7 @@ import {
   R10,
 } from "../../isa/opcodes.ts";
 import type { Executable } from "../executable.ts";
+import { type Continuation, isReached, partFrom, suspendable } from "./continuation.ts";
 import { analyseControlFlow, type Block, type ControlFlow } from "./control-flow.ts";
 import { emitAlu } from "./emit-alu.ts";
 import { emitCall } from "./emit-call.ts";
@@ -42,6 +43,8 @@ export interface CompiledProgram {
   readonly bytes: Uint8Array;
   /** Slots of the functions that can be entered from outside, as `fSLOT`: the program and its callbacks. */
   readonly entries: readonly number[];
+  /** The slot at which a function may be entered besides, as `cSLOT`; null when there is none. */
+  readonly continues: number | null;
   /** Functions that only hand over to the interpreter, by slot. */
   readonly interpreted: readonly number[];
   /** Functions that jump by table, since their graph is irreducible. */
@@ -61,15 +64,19 @@ const TYPE = { func: 0, spill: 1, entry: 2, finder: 3, imports: 4 } as const;
 const ARITIES = [...new Set(IMPORTS.map(([, arity]) => arity))];
 /** Type of imports that take a slot and a stack. */
 const PLACE_TYPE = TYPE.imports + ARITIES.indexOf(2);
-/** Functions of a module that are no functions of the program: those that spill, resume and refuel. */
-const OWN_FUNCTIONS = 3;
+/** Functions of a module that are no functions of the program: those that spill, resume, refuel and suspend. */
+const OWN_FUNCTIONS = 4;
 
-/** Compiles a program to one WebAssembly module. Never fails: what it cannot compile, the interpreter runs. */
-export function compileProgram(program: Executable, info: JitInfo): CompiledProgram {
+/**
+ * Compiles a program to one WebAssembly module. Never fails: what it cannot compile, the interpreter runs. `again`: the place at which
+ * a function is to be entered that was left there.
+ */
+export function compileProgram(program: Executable, info: JitInfo, again: Continuation | null = null): CompiledProgram {
   const starts = program.starts;
   const spill = IMPORTS.length;
   const entries = entriesOf(program);
   const finders: number[] = [];
+  const flows = new Map(starts.map((start) => [start, analyseControlFlow(program, start)]));
   const parts: ModuleParts = {
     program,
     info,
@@ -77,22 +84,24 @@ export function compileProgram(program: Executable, info: JitInfo): CompiledProg
     spill,
     resume: spill + 1,
     refuel: spill + 2,
+    suspend: spill + 3,
+    suspends: suspendable(program, flows, (flow) => compilable(program, flow)),
     finder: (keySize) => {
       if (!finders.includes(keySize)) finders.push(keySize);
-      return spill + OWN_FUNCTIONS + starts.length + entries.length + finders.indexOf(keySize);
+      const own = again === null ? 0 : 2;
+      return spill + OWN_FUNCTIONS + starts.length + entries.length + own + finders.indexOf(keySize);
     },
   };
-  const flows = new Map(starts.map((start) => [start, analyseControlFlow(program, start)]));
   const provenance = new Provenance(program, flows);
   const interpreted: number[] = [];
   const dispatched: number[] = [];
-  const bodies: Uint8Array[] = [spillBody(), callBody("resume"), callBody("refuel")];
+  const bodies: Uint8Array[] = [spillBody(), callBody("resume"), callBody("refuel"), callBody("suspend")];
   for (const start of starts) {
     const flow = flows.get(start) as ControlFlow;
     let body: Uint8Array | null = null;
     if (compilable(program, flow) && (flow.reducible || flow.blocks.length <= MAX_DISPATCHED)) {
       if (!flow.reducible) dispatched.push(start);
-      body = functionBody(parts, flow, provenance, start);
+      body = functionBody(parts, flow, provenance, provenance.blocks(start), -1);
     }
     if (body === null || body.length > MAX_BODY) {
       interpreted.push(start);
@@ -101,17 +110,44 @@ export function compileProgram(program: Executable, info: JitInfo): CompiledProg
     bodies.push(body);
   }
   for (const entry of entries) bodies.push(entryBody(parts.functions.get(entry) as number));
+  const continued = again === null ? null : continuationBody(parts, flows, provenance, again, interpreted);
+  if (again !== null) {
+    bodies.push(entryBody(spill + OWN_FUNCTIONS + starts.length + entries.length + 1));
+    bodies.push(continued ?? handOver(parts, again.entry));
+  }
   for (const keySize of finders) bodies.push(finderBody(keySize));
   const types = [
     TYPE.spill,
     PLACE_TYPE,
     PLACE_TYPE,
+    PLACE_TYPE,
     ...starts.map(() => TYPE.func),
     ...entries.map(() => TYPE.entry),
+    ...(again === null ? [] : [TYPE.entry, TYPE.func]),
     ...finders.map(() => TYPE.finder),
   ];
-  const bytes = moduleBytes(types, entries, spill + OWN_FUNCTIONS + starts.length, bodies);
-  return { bytes, entries, interpreted, dispatched, frameStride: info.frameStride, watched: info.watched };
+  const continues = continued === null ? null : (again?.slot ?? null);
+  const names = entries.map((entry) => `f${entry}`);
+  if (continues !== null) names.push(`c${continues}`);
+  const bytes = moduleBytes(types, names, spill + OWN_FUNCTIONS + starts.length, bodies);
+  return { bytes, entries, continues, interpreted, dispatched, frameStride: info.frameStride, watched: info.watched };
+}
+
+/** The rest of a function, from where it was left; null when it cannot be compiled. */
+function continuationBody(
+  parts: ModuleParts,
+  flows: ReadonlyMap<number, ControlFlow>,
+  provenance: Provenance,
+  again: Continuation,
+  interpreted: readonly number[],
+): Uint8Array | null {
+  const whole = flows.get(again.entry);
+  if (whole === undefined || interpreted.includes(again.entry)) return null;
+  if (!isReached(parts.program, whole, again.slot)) return null;
+  const { flow, at } = partFrom(parts.program, whole, provenance, again);
+  if (!flow.reducible && flow.blocks.length > MAX_DISPATCHED) return null;
+  const body = functionBody(parts, flow, provenance, at, again.slot);
+  return body.length > MAX_BODY ? null : body;
 }
 
 /** The program itself, and every function that it takes the address of. */
@@ -155,16 +191,22 @@ function compilable(program: Executable, flow: ControlFlow): boolean {
   return true;
 }
 
-function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provenance, start: number): Uint8Array {
+/** `at`: registers at the start of each block. `from`: the slot that it is entered again at; -1 for a function from its start. */
+function functionBody(
+  parts: ModuleParts,
+  flow: ControlFlow,
+  provenance: Provenance,
+  at: readonly Registers[],
+  from: number,
+): Uint8Array {
   const { program } = parts;
   const hasLoops = flow.loopHeader.some((header) => header);
   const mayGoto = flow.blocks.some((b) => b.end > b.start && program.op[b.end - 1] === MAY_GOTO);
-  const f = new FunctionCode(parts, hasLoops, mayGoto);
+  const f = new FunctionCode(parts, hasLoops, mayGoto, from);
   const { code } = f;
   locals(code);
   f.prologue();
   const live = liveAtStart(program, flow, parts.info.access === "bare");
-  const at = provenance.blocks(start);
   const now = new Registers();
   f.registers = now;
   const block = (b: number): Block => flow.blocks[b] as Block;
@@ -177,18 +219,18 @@ function functionBody(parts: ModuleParts, flow: ControlFlow, provenance: Provena
     refuel: (b: number) => f.refuel(block(b).start, live[b]),
     copies: (b: number) => copiesOf(program, flow, b),
     body: (b: number) => {
-      const { start: from, end, exit } = block(b);
+      const { start, end, exit } = block(b);
       now.assign(at[b] as Registers);
       const last = exit.kind === "branch" ? end - 1 : end;
       const before = flow.onlyPredecessor[b] as number;
       f.lows = before < 0 ? 0 : (lows[before] as number);
       const chains = addressChains(program, block(b));
       rotations.begin(program, block(b));
-      for (let i = from; i < last; i++) {
-        if (chains[i - from] === 1) emitLowHalf(f, i);
+      for (let i = start; i < last; i++) {
+        if (chains[i - start] === 1) emitLowHalf(f, i);
         if (!rotations.before(program, i)) instruction(f, i);
         rotations.after(program, i);
-        if (chains[i - from] === 1) f.keepLow(program.dst[i] as number);
+        if (chains[i - start] === 1) f.keepLow(program.dst[i] as number);
         provenance.step(now, i);
         if (program.op[i] === LD_IMM64) i++;
       }
@@ -359,10 +401,10 @@ function section(module: w.WasmCode, id: number, fill: (code: w.WasmCode) => voi
   module.sized(code.take());
 }
 
-/** `firstEntry` is the index of the first of `entries`. */
+/** `names`: of the functions from `firstEntry` on, for the host. */
 function moduleBytes(
   types: readonly number[],
-  entries: readonly number[],
+  names: readonly string[],
   firstEntry: number,
   bodies: readonly Uint8Array[],
 ): Uint8Array {
@@ -402,9 +444,9 @@ function moduleBytes(
     for (const type of types) code.u32(type);
   });
   section(module, 7, (code) => {
-    code.u32(entries.length);
-    entries.forEach((entry, i) => {
-      code.name(`f${entry}`);
+    code.u32(names.length);
+    names.forEach((name, i) => {
+      code.name(name);
       code.byte(0);
       code.u32(firstEntry + i);
     });

@@ -6,6 +6,7 @@ import {
   ADDRESS_LOCAL,
   FINISH,
   FUEL_AT,
+  LOOP_DONE_AT,
   LOW_LOCAL,
   MARK_LOCAL,
   STACK_BYTES,
@@ -27,6 +28,8 @@ const MAX_INLINE_KEY = 64;
 const MAX_LOOPS = 1 << 23;
 /** About what a callback costs; the callback's own loops count for themselves. */
 const CALLBACK_FUEL = 8;
+/** Calls of a bpf_loop between two questions for fuel. */
+const STRETCH = 1 << 16;
 
 /** Code of a call of any kind; false when its encoding is none that the tables know. */
 export function emitCall(f: FunctionCode, slot: number): boolean {
@@ -45,6 +48,7 @@ export function emitCall(f: FunctionCode, slot: number): boolean {
       pushCalleeStack(f);
       f.code.call(target);
       f.set(0);
+      if (f.parts.suspends.has(slot + 1 + imm)) f.leaveToo(slot);
       leave(f);
       f.takeFuel();
       return true;
@@ -76,7 +80,7 @@ function helper(f: FunctionCode, slot: number, id: number): void {
     }
     const callback = id === LOOP && f.info.inlineLoop ? constantFunction(f, 2) : null;
     if (callback !== null) {
-      unlessTold(f, slot, () => loop(f, slot, callback));
+      unlessTold(f, slot, () => loop(f, slot, callback.index, callback.slot));
       return;
     }
   }
@@ -219,8 +223,11 @@ function pushKeyWord(f: FunctionCode): void {
   }
 }
 
-/** bpf_loop(count, callback, callback context, flags): the callback's index is the number of calls before it. */
-function loop(f: FunctionCode, slot: number, callback: number): void {
+/**
+ * bpf_loop(count, callback, callback context, flags): the callback's index is the number of calls before it. Every so many calls it
+ * asks for fuel, and may be left.
+ */
+function loop(f: FunctionCode, slot: number, callback: number, callbackSlot: number): void {
   const { code } = f;
   f.get(4);
   code.i64(0);
@@ -239,9 +246,18 @@ function loop(f: FunctionCode, slot: number, callback: number): void {
   code.i64(-ERRNO.E2BIG);
   f.set(0);
   code.byte(w.ELSE);
-  // WIDE_LOCAL counts the calls; ADDRESS_LOCAL is the limit.
-  code.i64(0);
-  code.set(WIDE_LOCAL);
+  // WIDE_LOCAL counts the calls; ADDRESS_LOCAL is the limit of all, MARK_LOCAL of a stretch that begins at LOW_LOCAL.
+  if (f.from === slot) {
+    code.i32(0);
+    code.memory(w.I64_LOAD32_U, LOOP_DONE_AT);
+    code.set(WIDE_LOCAL);
+    code.i32(0);
+    code.i32(0);
+    code.memory(w.I32_STORE, LOOP_DONE_AT);
+  } else {
+    code.i64(0);
+    code.set(WIDE_LOCAL);
+  }
   f.giveFuel();
   code.byte(w.BLOCK);
   code.byte(w.EMPTY_BLOCK);
@@ -249,7 +265,23 @@ function loop(f: FunctionCode, slot: number, callback: number): void {
   code.byte(w.EMPTY_BLOCK);
   code.get(WIDE_LOCAL);
   code.byte(w.I32_WRAP_I64);
+  code.tee(LOW_LOCAL);
+  code.i32(f.info.stretch ?? STRETCH);
+  code.byte(w.I32_ADD);
+  code.tee(MARK_LOCAL);
   code.get(ADDRESS_LOCAL);
+  code.get(MARK_LOCAL);
+  code.get(ADDRESS_LOCAL);
+  code.byte(w.I32_LT_U);
+  code.byte(w.SELECT);
+  code.set(MARK_LOCAL);
+  code.byte(w.BLOCK);
+  code.byte(w.EMPTY_BLOCK);
+  code.byte(w.LOOP);
+  code.byte(w.EMPTY_BLOCK);
+  code.get(WIDE_LOCAL);
+  code.byte(w.I32_WRAP_I64);
+  code.get(MARK_LOCAL);
   code.byte(w.I32_GE_U);
   code.brIf(1);
   code.get(WIDE_LOCAL);
@@ -263,16 +295,49 @@ function loop(f: FunctionCode, slot: number, callback: number): void {
   code.set(WIDE_LOCAL);
   code.byte(w.I64_EQZ);
   code.brIf(0);
+  // The callback has ended the loop, or was left.
+  code.br(3);
   code.byte(w.END);
   code.byte(w.END);
   code.get(WIDE_LOCAL);
+  code.byte(w.I32_WRAP_I64);
+  code.get(ADDRESS_LOCAL);
+  code.byte(w.I32_GE_U);
+  code.brIf(1);
+  code.i32(0);
+  code.get(WIDE_LOCAL);
+  code.memory(w.I64_STORE32, LOOP_DONE_AT);
+  spend(f, slot);
+  code.i32(0);
+  code.i32(0);
+  code.memory(w.I32_STORE, LOOP_DONE_AT);
+  code.br(0);
+  code.byte(w.END);
+  code.byte(w.END);
+  if (f.parts.suspends.has(callbackSlot)) {
+    f.pushSuspended();
+    code.byte(w.IF);
+    code.byte(w.EMPTY_BLOCK);
+    f.giveMayGoto();
+    f.spillAll();
+    f.pushPlace(slot);
+    code.get(ADDRESS_LOCAL);
+    code.get(WIDE_LOCAL);
+    code.byte(w.I32_WRAP_I64);
+    f.import("loop");
+    code.byte(w.DROP);
+    f.returnLeft();
+    code.byte(w.END);
+  }
+  code.get(WIDE_LOCAL);
   f.set(0);
   spend(f, slot + 1);
+  f.takeFuel();
   code.byte(w.END);
   code.byte(w.END);
 }
 
-/** Pays for the calls of a whole bpf_loop at its end, so that loops of loops come to an end too. */
+/** Pays for the calls since LOW_LOCAL, so that loops of loops come to an end too; without fuel the code is left before `next`. */
 function spend(f: FunctionCode, next: number): void {
   const { code } = f;
   code.i32(0);
@@ -280,13 +345,14 @@ function spend(f: FunctionCode, next: number): void {
   code.memory(w.I32_LOAD, FUEL_AT);
   code.get(WIDE_LOCAL);
   code.byte(w.I32_WRAP_I64);
+  code.get(LOW_LOCAL);
+  code.byte(w.I32_SUB);
   code.i32(CALLBACK_FUEL);
   code.byte(w.I32_MUL);
   code.byte(w.I32_SUB);
-  code.tee(ADDRESS_LOCAL);
   code.memory(w.I32_STORE, FUEL_AT);
-  f.takeFuel();
-  code.get(ADDRESS_LOCAL);
+  code.i32(0);
+  code.memory(w.I32_LOAD, FUEL_AT);
   code.i32(0);
   code.byte(w.I32_LT_S);
   code.byte(w.IF);
@@ -322,12 +388,14 @@ function constantOffset(f: FunctionCode, r: number): number | null {
   return (registers.low[r] as number) >>> 0;
 }
 
-/** Module index of the function that a register points to, when it is a constant. */
-function constantFunction(f: FunctionCode, r: number): number | null {
+/** The function that a register points to, when it is a constant: its slot, and its index in the module. */
+function constantFunction(f: FunctionCode, r: number): { readonly slot: number; readonly index: number } | null {
   const registers = f.registers;
   if (registers?.kind[r] !== CONSTANT) return null;
   const value = (BigInt((registers.high[r] as number) >>> 0) << 32n) | BigInt((registers.low[r] as number) >>> 0);
   const distance = value - BigInt.asUintN(64, f.program.codeBase);
   if (distance < 0n || distance % 8n !== 0n) return null;
-  return f.parts.functions.get(Number(distance / 8n)) ?? null;
+  const slot = Number(distance / 8n);
+  const index = f.parts.functions.get(slot);
+  return index === undefined ? null : { slot, index };
 }

@@ -9,6 +9,7 @@ import {
   FUEL_LOCAL,
   type ImportName,
   importIndex,
+  LEFT,
   LOW_LOCAL,
   MAY_GOTO_AT,
   MAY_GOTO_LOCAL,
@@ -17,6 +18,7 @@ import {
   STACK_BYTES,
   STACK_LOCAL,
   STOP,
+  SUSPENDED_AT,
   TELL_AT,
 } from "./layout.ts";
 import type { Registers } from "./provenance.ts";
@@ -37,6 +39,8 @@ export interface JitInfo {
   readonly frameStride: number;
   /** bpf_loop calls its callback without the host's knowledge. */
   readonly inlineLoop: boolean;
+  /** Calls of such a loop between two questions for fuel; 65,536 when not given. */
+  readonly stretch?: number;
   /** The array behind a `struct bpf_map` at a guest offset; null when lookups in it are the host's. */
   arrayAt(offset: number): InlineArray | null;
   /** As {@link arrayAt}, of a hash map whose lookups change nothing. */
@@ -54,6 +58,9 @@ export interface ModuleParts {
   /** Indices of functions that call the imports of these names: what is rarely called is kept at a distance from loops. */
   readonly resume: number;
   readonly refuel: number;
+  readonly suspend: number;
+  /** Functions (by slot) that may be left in the midst of a call. */
+  readonly suspends: ReadonlySet<number>;
   /** Index of the function that searches hash tables with keys of this size. */
   finder(keySize: number): number;
 }
@@ -71,11 +78,14 @@ export class FunctionCode {
   foundAt = -1;
   /** Registers (one bit each) whose low half stands in a local of its own. */
   #lows = 0;
+  /** Slot that the code is entered again at; -1 for a function from its start. */
+  readonly from: number;
 
-  constructor(parts: ModuleParts, hasLoops: boolean, mayGoto: boolean) {
+  constructor(parts: ModuleParts, hasLoops: boolean, mayGoto: boolean, from = -1) {
     this.parts = parts;
     this.hasLoops = hasLoops;
     this.mayGoto = mayGoto;
+    this.from = from;
   }
 
   get program(): Executable {
@@ -176,13 +186,47 @@ export class FunctionCode {
     code.byte(w.I64_ADD);
   }
 
-  /** The program ends at `slot`, with all its registers told. */
+  /** The program ends at `slot`, with all its registers told; or it is left there. */
   halt(slot: number): void {
+    this.giveMayGoto();
     this.spillAll();
     this.pushPlace(slot);
     this.import("halt");
     this.code.byte(w.DROP);
-    this.code.byte(w.UNREACHABLE);
+    this.returnLeft();
+  }
+
+  /** Behind a call that may have been left: so is this function then. */
+  leaveToo(slot: number): void {
+    const { code } = this;
+    this.pushSuspended();
+    code.byte(w.IF);
+    code.byte(w.EMPTY_BLOCK);
+    this.giveMayGoto();
+    this.spillAll();
+    this.pushPlace(slot);
+    this.import("unwound");
+    code.byte(w.DROP);
+    this.returnLeft();
+    code.byte(w.END);
+  }
+
+  pushSuspended(): void {
+    this.code.i32(0);
+    this.code.memory(w.I32_LOAD, SUSPENDED_AT);
+  }
+
+  returnLeft(): void {
+    this.code.i64(LEFT);
+    this.code.byte(w.RETURN);
+  }
+
+  /** What may_goto still grants becomes visible to the host. */
+  giveMayGoto(): void {
+    this.code.i32(0);
+    if (this.mayGoto) this.code.get(MAY_GOTO_LOCAL);
+    else this.code.i32(MAY_GOTO_ITERATIONS);
+    this.code.memory(w.I32_STORE, MAY_GOTO_AT);
   }
 
   /** Expects a status on the stack: the program ends at `slot` unless it is 0. */
@@ -224,15 +268,23 @@ export class FunctionCode {
   /** The interpreter runs the rest of the function, from `slot`. */
   resume(slot: number, live = ALL_REGISTERS): void {
     this.giveFuel();
+    this.giveMayGoto();
     this.spillAll(live);
-    this.code.i32(0);
-    if (this.mayGoto) this.code.get(MAY_GOTO_LOCAL);
-    else this.code.i32(MAY_GOTO_ITERATIONS);
-    this.code.memory(w.I32_STORE, MAY_GOTO_AT);
     this.pushPlace(slot);
     this.code.call(this.parts.resume);
     this.code.byte(w.DROP);
     this.returnShared();
+  }
+
+  /** The code is left before the instruction at `slot`. */
+  suspend(slot: number, live = ALL_REGISTERS): void {
+    this.giveFuel();
+    this.giveMayGoto();
+    this.spillAll(live);
+    this.pushPlace(slot);
+    this.code.call(this.parts.suspend);
+    this.code.byte(w.DROP);
+    this.returnLeft();
   }
 
   /** One instruction in the interpreter, with all registers: for encodings that the tables do not know. */
@@ -276,8 +328,8 @@ export class FunctionCode {
   }
 
   /**
-   * Asks for more fuel; without any the interpreter goes on from `slot`, with the registers that are `live`: keeping the others
-   * would cost every round of the loop.
+   * Asks for more fuel; without any the code is left before `slot`, with the registers that are `live`: keeping the others would
+   * cost every round of the loop.
    */
   refuel(slot: number, live = ALL_REGISTERS): void {
     const { code } = this;
@@ -287,7 +339,7 @@ export class FunctionCode {
     code.byte(w.I32_EQZ);
     code.byte(w.IF);
     code.byte(w.EMPTY_BLOCK);
-    this.resume(slot, live);
+    this.suspend(slot, live);
     code.byte(w.END);
   }
 
@@ -298,8 +350,13 @@ export class FunctionCode {
     this.set(R10);
     this.takeFuel();
     if (this.mayGoto) {
-      code.i32(MAY_GOTO_ITERATIONS);
+      if (this.from < 0) code.i32(MAY_GOTO_ITERATIONS);
+      else {
+        code.i32(0);
+        code.memory(w.I32_LOAD, MAY_GOTO_AT);
+      }
       code.set(MAY_GOTO_LOCAL);
     }
+    if (this.from >= 0) for (const r of [0, 6, 7, 8, 9]) this.fetch(r);
   }
 }

@@ -4,7 +4,18 @@ import type { HelperHost } from "../helper-host.ts";
 import { FUEL, interpret, KFUNC, type Machine, PACKET_LOAD } from "../interpreter.ts";
 import type { WasmExports, WasmFunctions, WasmHost, WasmMemory } from "../wasm-host.ts";
 import type { CompiledProgram } from "./compile.ts";
-import { FINISH, FUEL_AT, GO_ON, MAY_GOTO_AT, REGISTERS_AT, STOP, TELL_AT } from "./layout.ts";
+import {
+  FINISH,
+  FUEL_AT,
+  GO_ON,
+  LEFT,
+  LOOP_DONE_AT,
+  MAY_GOTO_AT,
+  REGISTERS_AT,
+  STOP,
+  SUSPENDED_AT,
+  TELL_AT,
+} from "./layout.ts";
 
 /** Unwinds compiled code after its host said stop. Caught where the code was started; no error. */
 class Halt {
@@ -13,6 +24,26 @@ class Halt {
     this.program = program;
   }
 }
+
+/** Where one function stood when the code was left; what its callee, or the callback of its bpf_loop, stands at is told before. */
+export interface LeftFunction {
+  /** The instruction that comes next. */
+  readonly pc: number;
+  readonly stack: number;
+  readonly lo: Int32Array;
+  readonly hi: Int32Array;
+  readonly mayGoto: number;
+  /** Calls that the bpf_loop at `pc` has made. */
+  readonly loopDone: number;
+  /** It stands within a bpf_loop before `pc`: of so many calls, so many were begun. */
+  readonly loop: { readonly count: number; readonly done: number } | null;
+}
+
+/**
+ * done: the result is in the frame's r0. stopped: the host said that it cannot go on; all registers and `pc` say where. suspended:
+ * see {@link JitInstance.left}.
+ */
+export type CodeResult = "done" | "stopped" | "suspended";
 
 /** A program's compiled code in a memory: what {@link CompiledProgram} becomes when it is to run. */
 export class JitInstance {
@@ -52,22 +83,80 @@ export class JitInstance {
     return this.#exports[`f${slot}`] !== undefined;
   }
 
-  /**
-   * Runs the function that `frame` stands at the entry of, with r1..r5 from the frame. True: its result is in the frame's r0.
-   * False: the host said stop; all registers and `pc` say where.
-   */
-  run(frame: VmFrame): boolean {
-    this.#give(frame, 1, 5);
+  /** True when a function can be entered again at `slot`. */
+  continuesAt(slot: number): boolean {
+    return this.#exports[`c${slot}`] !== undefined;
+  }
+
+  /** Functions of the code that was left last, innermost first, without those that the host has replaced. */
+  readonly left: LeftFunction[] = [];
+
+  /** Runs the function that `frame` stands at the entry of, with r1..r5 from the frame. */
+  run(frame: VmFrame): CodeResult {
+    return this.#enter(frame, `f${frame.entry}`, 1, 5);
+  }
+
+  /** Runs the function that `frame` stands in the midst of, where {@link continuesAt}, from there on. */
+  continue(frame: VmFrame): CodeResult {
+    const area = this.#area;
+    area[MAY_GOTO_AT / 4] = frame.mayGoto;
+    area[LOOP_DONE_AT / 4] = frame.loopDone;
+    frame.loopDone = 0;
+    return this.#enter(frame, `c${frame.pc}`, 0, 9);
+  }
+
+  #enter(frame: VmFrame, name: string, first: number, last: number): CodeResult {
+    this.#give(frame, first, last);
     this.#tell();
-    const entry = this.#exports[`f${frame.entry}`] as (stack: number) => void;
+    this.left.length = 0;
+    const entry = this.#exports[name] as (stack: number) => void;
     try {
       entry(frame.stack);
     } catch (thrown) {
-      if (thrown === this.#halt) return false;
+      if (thrown === this.#halt) return "stopped";
       throw thrown;
     }
+    if (this.#host.suspended) {
+      this.#area[SUSPENDED_AT / 4] = 0;
+      return "suspended";
+    }
     this.#take(frame, 0, 0);
-    return true;
+    return "done";
+  }
+
+  /** r0 of the function that a call of the host is left in: what the call has returned, if it is over. */
+  #r0: readonly [number, number] = [0, 0];
+
+  /** Notes where the function with a stack stands; its registers are in the area. `r0`: what a call that is over has left. */
+  #leave(pc: number, stack: number, loop: LeftFunction["loop"], r0: readonly [number, number] | null): number {
+    const area = this.#area;
+    const lo = new Int32Array(11);
+    const hi = new Int32Array(11);
+    for (let r = 0; r <= 10; r++) {
+      lo[r] = area[REGISTERS_AT / 4 + 2 * r] as number;
+      hi[r] = area[REGISTERS_AT / 4 + 2 * r + 1] as number;
+    }
+    if (r0 !== null) [lo[0], hi[0]] = r0;
+    this.left.push({
+      pc,
+      stack,
+      lo,
+      hi,
+      mayGoto: area[MAY_GOTO_AT / 4] as number,
+      loopDone: area[LOOP_DONE_AT / 4] as number,
+      loop,
+    });
+    area[LOOP_DONE_AT / 4] = 0;
+    area[SUSPENDED_AT / 4] = 1;
+    return GO_ON;
+  }
+
+  /** The function that runs is left, and something that the host has begun stands for it: it only returns. */
+  #returnLeft(): void {
+    const area = this.#area;
+    area[SUSPENDED_AT / 4] = 1;
+    area[REGISTERS_AT / 4] = LEFT;
+    area[REGISTERS_AT / 4 + 1] = 0;
   }
 
   get #area(): Int32Array {
@@ -110,7 +199,10 @@ export class JitInstance {
       return frame;
     };
     const result = (frame: VmFrame, fine: boolean): number => {
-      if (!fine) return STOP;
+      if (!fine) {
+        this.#r0 = [frame.lo[0] as number, frame.hi[0] as number];
+        return STOP;
+      }
       this.#give(frame, 0, 0);
       this.#tell();
       return GO_ON;
@@ -130,6 +222,10 @@ export class JitInstance {
         const frame = at(slot, stack);
         this.#take(frame, 0, 9);
         const outcome = host.tailCall(frame);
+        if (host.suspended) {
+          this.#returnLeft();
+          return FINISH;
+        }
         return result(frame, outcome !== "stop") === STOP ? STOP : outcome === "done" ? FINISH : GO_ON;
       },
       slow: (slot, stack) => this.#slow(slot, at(slot, stack)),
@@ -138,7 +234,12 @@ export class JitInstance {
         this.#take(frame, 0, 10);
         frame.pc = slot;
         frame.mayGoto = this.#area[MAY_GOTO_AT / 4] as number;
-        if (result(frame, host.resume(frame)) === STOP) throw this.#halt;
+        const fine = host.resume(frame);
+        if (host.suspended) {
+          this.#returnLeft();
+          return GO_ON;
+        }
+        if (result(frame, fine) === STOP) throw this.#halt;
         return GO_ON;
       },
       refuel: (slot, stack) => {
@@ -148,7 +249,11 @@ export class JitInstance {
         this.#area[FUEL_AT / 4] = fuel;
         return fuel;
       },
+      suspend: (slot, stack) => this.#leave(slot, stack, null, null),
+      unwound: (slot, stack) => this.#leave(slot + 1, stack, null, null),
+      loop: (slot, stack, count, done) => this.#leave(slot + 1, stack, { count, done }, null),
       halt: (slot, stack) => {
+        if (host.suspended) return this.#leave(slot + 1, stack, null, this.#r0);
         const frame = at(slot, stack);
         this.#take(frame, 0, 10);
         frame.pc = slot;

@@ -6,6 +6,10 @@ export const FUEL_AT = 0x104;
 export const MAY_GOTO_AT = 0x108;
 /** u32: not 0 while small events (helper calls, stores to map values) are told. */
 export const TELL_AT = 0x10c;
+/** u32: not 0 while compiled code is being left as it stands: whoever sees it behind a call tells where it is, and returns 1. */
+export const SUSPENDED_AT = 0x168;
+/** u32: calls that the bpf_loop at which the code is left, or entered again, has made. */
+export const LOOP_DONE_AT = 0x16c;
 /** r0..r10, 8 bytes each. */
 export const REGISTERS_AT = 0x110;
 
@@ -21,6 +25,9 @@ export const IMPORTS = [
   ["resume", 2],
   ["refuel", 2],
   ["halt", 2],
+  ["suspend", 2],
+  ["unwound", 2],
+  ["loop", 4],
   ["enter", 1],
   ["leave", 1],
   ["lookup", 4],
@@ -36,6 +43,8 @@ export const GO_ON = 0;
 export const STOP = 1;
 /** The function ends: after `tail` with the r0 in the area, after `slow` with 0. */
 export const FINISH = 2;
+/** What a function returns while compiled code is being left: not 0, so that a bpf_loop around it ends too. */
+export const LEFT = 1;
 
 /** Locals of a compiled function: parameters r1..r5 and the offset of its stack, then the rest. */
 export const REGISTER_LOCAL: readonly number[] = [6, 0, 1, 2, 3, 4, 7, 8, 9, 10, 11];
