@@ -1,7 +1,7 @@
 import type { PlaygroundState } from "../../store/types.ts";
 import { formatMoment } from "../text/format.ts";
 import { namesOf, valueText } from "../text/names.ts";
-import { type Knowledge, knowledgeAt, variablesNamed } from "../verify/variables.ts";
+import { type Knowledge, knowledgeAt, type LineKnowledge, variablesNamed } from "../verify/variables.ts";
 import { dialectOf, helperDoc } from "./helper-docs.ts";
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
@@ -11,20 +11,30 @@ function table(rows: readonly (readonly [string, string])[]): string {
 }
 
 const MAX_STATES = 4;
+const MAX_PATHS = 6;
 
-function pathsText(paths: readonly number[], all: number): string {
-  if (paths.length === all) return all === 1 ? "" : `, on all ${all} paths`;
-  const shown = paths.slice(0, 6).map((p) => p + 1);
-  return `, on path${paths.length > 1 ? "s" : ""} ${shown.join(", ")}${paths.length > 6 ? " …" : ""} of ${all}`;
+function pathsText(paths: readonly number[]): string {
+  const shown = paths.slice(0, MAX_PATHS).map((p) => p + 1);
+  return `, on path${paths.length > 1 ? "s" : ""} ${shown.join(", ")}${paths.length > MAX_PATHS ? " …" : ""}`;
 }
 
+/** One row for each state; the paths are named where there are several states, or other paths know nothing. */
 function rowsOf(label: string, list: readonly Knowledge[], all: number): (readonly [string, string])[] {
   const rows = list.slice(0, MAX_STATES).map(({ where, state, paths }, i): readonly [string, string] => {
     const known = state === null ? "nothing that it kept" : `\`${state}\``;
-    return [i === 0 ? label : "", `${known} in ${where}${pathsText(paths, all)}`.replace(" in no register: ", ", ")];
+    const on = list.length > 1 || paths.length < all ? pathsText(paths) : "";
+    return [i === 0 ? label : "", `${known} in ${where}${on}`.replace(" in no register: ", ", ")];
   });
   if (list.length > MAX_STATES) rows.push(["", `and ${list.length - MAX_STATES} more states`]);
   return rows;
+}
+
+/** Why nothing can be said of a variable before a line; null when something can. */
+function silence({ before, after, lost }: LineKnowledge, traced: boolean): string | null {
+  if (lost === "optimised out") return "optimised out here: the code keeps it nowhere";
+  if (lost !== null) return `not kept as such here: it is ${lost}`;
+  if (!traced) return "the verifier's states of this program are shown in the Verify view";
+  return before.length === 0 && after.length === 0 ? "no value yet, or not the same one on every way to here" : null;
 }
 
 /** What the verifier knew of a variable where it stands; null for what is no variable. */
@@ -32,35 +42,24 @@ function verifierKnew(word: string, state: PlaygroundState, line: number): reado
   const report = state.build.report;
   if (!report?.ok || line === 0) return null;
   const view = state.verifier;
-  const program =
-    report.programs.find((p) => p.name === view?.program && variablesNamed(p, word, line).length > 0) ??
-    report.programs.find((p) => variablesNamed(p, word, line).length > 0);
+  const owners = report.programs.filter((p) => variablesNamed(p, word, line).length > 0);
+  const program = owners.find((p) => p.name === view?.program) ?? owners[0];
   if (program === undefined) return null;
-  const trace = view?.program === program.name ? view : { program: program.name, steps: [], paths: [] };
-  const known = knowledgeAt(program, trace, word, line);
+  const trace = view?.program === program.name ? view : null;
+  const known = knowledgeAt(program, trace ?? { program: program.name, steps: [], paths: [] }, word, line);
   if (known === null) return null;
-  const { variable, before, after, lost, codeless } = known;
-  const rows = [
-    ...rowsOf("Verifier knows", before, trace.paths.length),
-    ...rowsOf("After the line", after, trace.paths.length),
+  const { variable } = known;
+  const at = known.line === line ? "" : `, before line ${known.line}`;
+  const reason = silence(known, trace !== null);
+  const inlined = variable.inlined && `, of \`${variable.inlined.name}\`, inlined on line ${variable.inlined.line}`;
+  return [
+    `**\`${variable.name}\`** \`${variable.type}\`${inlined ?? ""}`,
+    table([
+      ...(reason === null ? [] : [[known.line === line ? "At this line" : `At line ${known.line}`, reason] as const]),
+      ...rowsOf(`Verifier knows${at}`, known.before, known.paths),
+      ...rowsOf("After the line", known.after, known.paths),
+    ]),
   ];
-  const inlined =
-    variable.inlined === null ? "" : `, of \`${variable.inlined.name}\`, inlined on line ${variable.inlined.line}`;
-  const title = `**\`${variable.name}\`** \`${variable.type}\`${inlined}`;
-  const reason =
-    lost !== null
-      ? lost === "optimised out"
-        ? "optimised out here: the code keeps it nowhere"
-        : `not kept as such here: it is ${lost}`
-      : codeless
-        ? "no instruction comes of this line"
-        : trace.steps.length === 0
-          ? "not asked yet: the program's states are shown in the Verify view"
-          : before.length === 0
-            ? "no value yet, or not the same one on every way to here"
-            : null;
-  if (reason !== null) rows.unshift(["At this line", reason]);
-  return [title, table(rows)];
 }
 
 /** What a name means where it stands, at the moment shown, as Markdown paragraphs; null when it means nothing. */

@@ -163,14 +163,16 @@ export interface Knowledge {
 
 export interface LineKnowledge {
   readonly variable: ProgramVariable;
+  /** The line that is told of: the one asked for, or the next one of which there is code. */
+  readonly line: number;
   /** Before the line's first instruction on each path; empty where the variable is nowhere. */
   readonly before: readonly Knowledge[];
   /** Behind its last one, where that is something else. */
   readonly after: readonly Knowledge[];
   /** Why it is nowhere before the line: completes "it is …"; null when it is somewhere. */
   readonly lost: string | null;
-  /** No instruction comes of the line. */
-  readonly codeless: boolean;
+  /** How many explored paths come to the line. */
+  readonly paths: number;
 }
 
 class Gathered {
@@ -206,24 +208,39 @@ class Gathered {
   }
 }
 
+/** The line itself if code comes of it, else the next one below of which code comes, in the block of the variable. */
+function lineWithCode(program: ProgramReport, { scope }: ProgramVariable, line: number): number {
+  let best = Number.POSITIVE_INFINITY;
+  for (const d of program.disassembly) {
+    if (d.line >= line && d.line <= scope[1] && d.line < best && !/\.h$/.test(d.file)) best = d.line;
+  }
+  return best === Number.POSITIVE_INFINITY ? line : best;
+}
+
 /** What the verifier knew of a variable before and behind a line, on every explored path; null for what is no variable there. */
 export function knowledgeAt(
   program: ProgramReport,
   view: VerifierView,
   name: string,
-  line: number,
+  asked: number,
 ): LineKnowledge | null {
-  const variables = variablesNamed(program, name, line);
+  const variables = variablesNamed(program, name, asked);
   const [variable] = variables;
   if (variable === undefined) return null;
+  const line = lineWithCode(program, variable, asked);
   const own = new Set(program.disassembly.filter((d) => d.line === line && !/\.h$/.test(d.file)).map((d) => d.insn));
+  const branched = new Set(
+    view.paths.filter((p) => !p.async && p.fromInsn !== null && own.has(p.fromInsn)).map((p) => p.index),
+  );
   const before = new Gathered();
   const after = new Gathered();
+  const paths = new Set<number>();
   view.steps.forEach((step, i) => {
     const previous = view.steps[i - 1];
-    const follows = previous !== undefined && previous.path === step.path && previous.frame === step.frame;
-    const cameFrom = follows && own.has(previous.insn);
+    const follows = previous !== undefined && previous.path === step.path;
+    const cameFrom = follows ? previous.frame === step.frame && own.has(previous.insn) : branched.has(step.path);
     if (own.has(step.insn)) {
+      paths.add(step.path);
       if (!cameFrom) before.add(variables, step.insn, step.path, new Map(step.state));
     } else if (cameFrom) after.add(variables, step.insn, step.path, new Map(step.state));
   });
@@ -232,9 +249,10 @@ export function knowledgeAt(
   const text = (list: readonly Knowledge[]): string => list.map((k) => `${k.where}/${k.state}`).join();
   return {
     variable,
+    line,
     before: known,
     after: text(then) === text(known) ? [] : then,
-    lost: known.length > 0 || own.size === 0 ? null : ([...before.lost][0] ?? null),
-    codeless: own.size === 0,
+    lost: known.length > 0 ? null : ([...before.lost][0] ?? null),
+    paths: paths.size,
   };
 }

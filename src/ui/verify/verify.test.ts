@@ -87,8 +87,11 @@ describe("variables", () => {
   });
 
   it("are said to be optimised out where they are", () => {
-    expect(known("val", 32)).toMatchObject({ before: [], lost: "optimised out", codeless: false });
-    expect(known("val", 25)).toMatchObject({ before: [], lost: null, codeless: true });
+    expect(known("val", 32)).toMatchObject({ line: 32, before: [], lost: "optimised out" });
+  });
+
+  it("are told at the next line that has code", () => {
+    expect(known("wait", 29)).toMatchObject({ line: 30 });
   });
 
   it("are named beside the register or slot that they are in", () => {
