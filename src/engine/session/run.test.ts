@@ -191,6 +191,42 @@ expect prog bpf_timer_test freed
   });
 });
 
+describe("live commands", () => {
+  const give = (run: Run, text: string): void => {
+    while (run.command(text).kind === "busy") run.tick(Number.POSITIVE_INFINITY, 1000);
+    while (run.liveBusy) run.tick(Number.POSITIVE_INFINITY, 1000);
+  };
+  const pass = (run: Run, to: number): void => {
+    while (run.now < to && run.tick(to, 1000) === "worked");
+  };
+
+  it("written into the script, give the same run", async () => {
+    const run = await start("thread", THREAD, { policy: "rfc" });
+    // Within `advance 45ms`.
+    pass(run, 30_000_001);
+    expect(run.scriptWithLive(THREAD)).toBeNull();
+    give(run, "map update hmap 0 {stuff: 7}");
+    finish(run);
+    pass(run, 80_000_000);
+    give(run, "prog run bpf_timer_test");
+    give(run, "advance next");
+    give(run, "map delete hmap 5");
+    give(run, "advance 21ms");
+    const script = run.scriptWithLive(THREAD);
+    expect(script).toContain("divided by what was given meanwhile");
+    expect(script).toContain("map delete hmap 5\nexpect errno == ENOENT\n");
+
+    const again = finish(await start("thread", script ?? "", { policy: "rfc" }));
+    expect(again.script.stopped).toBeNull();
+    expect(again.now).toBe(run.now);
+    expect(again.events.slice()).toEqual(run.events.slice());
+  });
+
+  it("that were none leave the script as it is", async () => {
+    expect(finish(await start("thread", THREAD, { policy: "rfc" })).scriptWithLive(THREAD)).toBe(THREAD);
+  });
+});
+
 describe("time travel", () => {
   it.each([
     ["thread", THREAD, { policy: "rfc" }],

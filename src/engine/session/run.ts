@@ -5,6 +5,7 @@ import type { Kernel, StopPoints, StopReport, SyscallResult } from "../kernel/ap
 import { Recording } from "../recording/recording.ts";
 import { parseCommand } from "../script/parse-script.ts";
 import { MAIN_PROCESS, type ScriptLine } from "../script/types.ts";
+import { type LiveCommand, withLiveCommands } from "../script/with-live-commands.ts";
 import { type CommandWorld, concludeCall, failure, type Outcome, planCommand, success } from "./commands.ts";
 import {
   type BlockOption,
@@ -35,6 +36,8 @@ export class Run {
   readonly recording = new Recording<Progress>();
   readonly #plan: RunPlan;
   readonly #inputs: LiveInput[] = [];
+  /** How live commands ended. */
+  readonly #liveEnds = new WeakMap<ScriptLine, { readonly end: number; readonly errno: string | null }>();
   readonly #commands: CommandOutcome[] = [];
   readonly #expectations: ExpectationOutcome[] = [];
   #progress: Progress;
@@ -316,6 +319,11 @@ export class Run {
     return block === null ? [] : blockOptions(this.#port, block);
   }
 
+  /** The option that a schedule names; where it names none that is there, whoever runs goes on. */
+  chosen(options: readonly BlockOption[], id: string | undefined): BlockOption {
+    return options.find((o) => o.id === id) ?? plainOption(this.kernel, this.#block as ConcurrentBlock, options);
+  }
+
   /** Takes one step of the block under way. */
   take(option: BlockOption): void {
     const block = this.#block;
@@ -381,8 +389,7 @@ export class Run {
     }
     const { order } = this.#plan;
     if (order === "asked" || order === "in-order") return "choice";
-    const wanted = order.schedule[this.#progress.taken];
-    this.take(options.find((o) => o.id === wanted) ?? plainOption(this.kernel, block, options));
+    this.take(this.chosen(options, order.schedule[this.#progress.taken]));
     return "worked";
   }
 
@@ -420,6 +427,7 @@ export class Run {
   }
 
   #note(line: ScriptLine, outcome: Outcome): void {
+    if (line.line === 0) this.#liveEnds.set(line, { end: this.now, errno: outcome.errno });
     this.#commands[this.#progress.commands] = {
       line: line.line,
       text: line.text,
@@ -473,6 +481,27 @@ export class Run {
     this.#travel.forget();
     this.#inputs.push({ at: this.now, index: this.#progress.index, line });
     return { kind: "given" };
+  }
+
+  /**
+   * `script`, the text of this run's script, with every live command in its place (see {@link withLiveCommands}); null while a line or
+   * a live command is under way, or when the script has stopped before its end.
+   */
+  scriptWithLive(script: string): string | null {
+    if (!this.scriptFinished || this.#progress.stopped !== null || this.liveBusy) return null;
+    const advancing = new Set(this.#plan.commands.filter((c) => c.command.kind === "advance").map((c) => c.line));
+    const ends = new Map(
+      this.#commands
+        .slice(0, this.#progress.commands)
+        .filter((c) => c.line > 0)
+        .map((c) => [c.line, { end: c.at, advances: advancing.has(c.line) }] as const),
+    );
+    const live = this.#inputs.slice(0, this.#progress.inputs).map(({ at, index, line }): LiveCommand => {
+      const { end, errno } = this.#liveEnds.get(line) ?? { end: at, errno: null };
+      const afterLine = this.#plan.commands[index - 1]?.line ?? 0;
+      return { text: line.text, at, afterLine, advances: line.command.kind === "advance", end, errno };
+    });
+    return withLiveCommands(script, live, ends);
   }
 
   /** True while a live command waits or is under way. */
