@@ -5,6 +5,7 @@ import type { HelperHost, InlineArray, InlineHash } from "../vm/helper-host.ts";
 import { compileProgram } from "../vm/jit/compile.ts";
 import type { JitInfo } from "../vm/jit/function-code.ts";
 import { type CodeResult, JitInstance, type LeftFunction } from "../vm/jit/instance.ts";
+import { SHADOW_WATCHED } from "../vm/memory.ts";
 import type { WasmHost } from "../vm/wasm-host.ts";
 import { negative } from "./errno.ts";
 import { executeProgram } from "./execute.ts";
@@ -19,6 +20,7 @@ import { OPERATIONS } from "./operations.ts";
 import { deadlock, waits } from "./schedule.ts";
 import type { OpFrame, Task } from "./state.ts";
 import { op, pushFunction, STACK_FRAME_BYTES, STACK_FRAME_STRIDE, setNumber, setPointer, stackLeft } from "./tasks.ts";
+import { afterWatchedStore, beforeWatchedStore } from "./watch.ts";
 
 /**
  * Instructions (about) that compiled code gets at a time (more than a round of any loop takes: programs are shorter), and in one go,
@@ -38,6 +40,8 @@ const WORTH_COMPILING = 200_000;
 /** Places of one program that code is made for to go on at. */
 const MAX_CONTINUATIONS = 64;
 
+/** Shadow of 8 bytes of a map value. */
+const PLAIN_VALUE = SHADOW_WATCHED | 8;
 const UNSAFE_POLICIES: ReadonlySet<PolicyName> = new Set(["unprotected", "rfc"]);
 
 /** Instructions, about. */
@@ -379,6 +383,22 @@ export class CompiledPrograms implements HelperHost {
 
   tells(): boolean {
     return this.#tells(this.#running);
+  }
+
+  storeToValue(offset: number, size: number, low: number, high: number): boolean {
+    const kernel = this.#kernel;
+    const { shadow, view } = kernel.memory;
+    // Any other mark means more than bytes; a granule that counts less than 8 of them is looked at closely elsewhere.
+    if (shadow[offset >>> 3] !== PLAIN_VALUE || shadow[(offset + size - 1) >>> 3] !== PLAIN_VALUE) return false;
+    beforeWatchedStore(kernel, offset, size);
+    if (size === 8) {
+      view.setInt32(offset, low, true);
+      view.setInt32(offset + 4, high, true);
+    } else if (size === 4) view.setInt32(offset, low, true);
+    else if (size === 2) view.setInt16(offset, low, true);
+    else view.setInt8(offset, low);
+    afterWatchedStore(kernel);
+    return true;
   }
 
   enterFrame(stack: number): boolean {

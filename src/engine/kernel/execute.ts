@@ -34,7 +34,7 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
       if (compiled.suspended) return used;
       if (kernel.state.oops !== null || kernel.unsupported !== null) break;
       popFunction(kernel, task);
-      const caller = task.frames.at(-1);
+      const caller = task.frames[task.frames.length - 1];
       if (caller === undefined || caller.kind !== "vm") break;
       frame = caller;
       continue;
@@ -81,7 +81,7 @@ export function executeProgram(kernel: Kernel, task: Task, first: VmFrame, fuel:
     if (kernel.state.oops !== null || kernel.unsupported !== null) break;
     // A call may have armed a timer or started a worker that is due before the next instruction.
     if (cost > 0 && (reason === HELPER || reason === KFUNC)) break;
-    const next = task.frames.at(-1);
+    const next = task.frames[task.frames.length - 1];
     if (next === undefined || next.kind !== "vm") break;
     frame = next;
   }
@@ -96,7 +96,7 @@ const isForCompiled = (kernel: Kernel, frame: VmFrame): boolean =>
  * own stack. The explorer runs what lies between in one go.
  */
 export function isVisibleNext(kernel: Kernel, task: Task): boolean {
-  const frame = task.frames.at(-1);
+  const frame = task.frames[task.frames.length - 1];
   if (frame === undefined || frame.kind !== "vm") return true;
   const executable = kernel.executable(frame.program);
   const op = executable.op[frame.pc] as number;

@@ -10,7 +10,8 @@ export const TOLD_PER_RUN = 2000;
 /** A helper call under way whose event is told when it is over. Plain data. */
 export interface HelperCall {
   id: number;
-  name: string;
+  /** Number of its name in the log. */
+  name: number;
   /** Bit n: argument n points to something that has a label; its words are the label's number and the distance. */
   labelled: number;
   count: number;
@@ -18,7 +19,7 @@ export interface HelperCall {
   words: Int32Array;
 }
 
-export const newHelperCall = (): HelperCall => ({ id: 0, name: "", labelled: 0, count: 0, words: new Int32Array(10) });
+export const newHelperCall = (): HelperCall => ({ id: 0, name: 0, labelled: 0, count: 0, words: new Int32Array(10) });
 
 /** A call that lasts: what is noted next does not write over it. */
 export const keptHelperCall = (call: HelperCall): HelperCall => ({ ...call, words: call.words.slice() });
@@ -36,23 +37,35 @@ function putRegister(kernel: Kernel, words: Int32Array, at: number, low: number,
 }
 
 interface Prototype {
-  readonly name: string;
+  /** Number of the name in the log. */
+  readonly name: number;
   readonly count: number;
 }
 
-const PROTOTYPES = new Map<number, Prototype>();
+/** What is told of the helpers that a kernel's programs have called, by their ids. */
+export class Prototypes {
+  readonly #kernel: Kernel;
+  readonly #few: (Prototype | undefined)[] = new Array<Prototype | undefined>(256).fill(undefined);
+  readonly #others = new Map<number, Prototype>();
 
-function prototypeOf(id: number): Prototype {
-  let known = PROTOTYPES.get(id);
-  if (known === undefined) {
-    const helper = helperById(id);
-    known = { name: helper?.name ?? `helper#${id}`, count: helper?.args.length ?? 0 };
-    PROTOTYPES.set(id, known);
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
   }
-  return known;
+
+  of(id: number): Prototype {
+    return (id >= 0 && id < 256 ? this.#few[id] : this.#others.get(id)) ?? this.#make(id);
+  }
+
+  #make(id: number): Prototype {
+    const helper = helperById(id);
+    const made = { name: this.#kernel.log.text(helper?.name ?? `helper#${id}`), count: helper?.args.length ?? 0 };
+    if (id >= 0 && id < 256) this.#few[id] = made;
+    else this.#others.set(id, made);
+    return made;
+  }
 }
 
-function note(kernel: Kernel, frame: VmFrame, id: number, name: string, count: number): HelperCall {
+function note(kernel: Kernel, frame: VmFrame, id: number, name: number, count: number): HelperCall {
   const call = kernel.helperCall;
   call.id = id;
   call.name = name;
@@ -69,12 +82,12 @@ function note(kernel: Kernel, frame: VmFrame, id: number, name: string, count: n
 /** Notes a call before it runs (its arguments change); null when it is not told. Valid until the next is noted. */
 export function noteHelper(kernel: Kernel, frame: VmFrame, id: number): HelperCall | null {
   if (!kernel.tells()) return null;
-  const { name, count } = prototypeOf(id);
+  const { name, count } = kernel.prototypes.of(id);
   return note(kernel, frame, id, name, count);
 }
 
 export function noteKfunc(kernel: Kernel, frame: VmFrame, name: string): HelperCall | null {
-  return kernel.tells() ? note(kernel, frame, -1, name, 1) : null;
+  return kernel.tells() ? note(kernel, frame, -1, kernel.log.text(name), 1) : null;
 }
 
 export function tellHelper(kernel: Kernel, call: HelperCall, frame: VmFrame): void {
@@ -90,7 +103,7 @@ export function tellHelper(kernel: Kernel, call: HelperCall, frame: VmFrame): vo
   const at = 2 * slot;
   for (let i = 0; i < 2 * count; i++) ints[at + 4 + i] = words[i] as number;
   const result = putRegister(kernel, ints, at + 4 + 2 * count, frame.lo[0] as number, frame.hi[0] as number);
-  ints[at] = log.text(call.name);
+  ints[at] = call.name;
   ints[at + 1] = call.id;
   ints[at + 2] = call.labelled | (result << RESULT_BIT);
   ints[at + 3] = count;

@@ -13,7 +13,7 @@ import { cloneState } from "./clone-state.ts";
 import { CompiledPrograms } from "./compiled.ts";
 import { loadContextField, storeContextField } from "./context.ts";
 import type { EventPlace, KernelEvent, KernelEventBody, Oops } from "./event-types.ts";
-import { newHelperCall, TOLD_PER_RUN } from "./helper-events.ts";
+import { newHelperCall, Prototypes, TOLD_PER_RUN } from "./helper-events.ts";
 import { keyOfValue } from "./maps/values.ts";
 import { mapForVerifier } from "./maps/verifier-map.ts";
 import { Pointers } from "./pointers.ts";
@@ -74,7 +74,7 @@ export class Kernel implements MemoryHost {
   readonly settings: KernelSettings;
   readonly policy: TimerPolicy;
   /** By program id. Immutable; entries of freed programs stay, so that an older moment can be shown. */
-  readonly executables = new Map<number, Executable>();
+  readonly #executables = new Map<number, Executable>();
   readonly machine: Machine;
   /** Where events go, and the names that packed data refers to. */
   readonly log: EventLog;
@@ -83,6 +83,7 @@ export class Kernel implements MemoryHost {
   readonly pointers: Pointers;
   /** The helper call that was noted last. */
   readonly helperCall = newHelperCall();
+  readonly prototypes = new Prototypes(this);
   /** The task whose step is under way. */
   current: Task | null = null;
   /** True while a helper runs: the frame's pc is already behind the call. */
@@ -94,8 +95,8 @@ export class Kernel implements MemoryHost {
   #mapsByAddress: Map<number, BpfMap> | null = null;
   /** Places are told again and again: their numbers in the log by instruction, 0 where none was told yet. */
   readonly #places = new Map<Executable, Int32Array>();
-  /** The entry of `#places` that was asked for last. */
-  #lastExecutable: Executable | null = null;
+  /** The entry of `#places` that was asked for last, and whose it is. */
+  #lastProgram = -1;
   #lastPlaces: Int32Array = new Int32Array();
   /** True when a reference was given back since leaks were last looked for. */
   releasedSome = false;
@@ -221,6 +222,12 @@ export class Kernel implements MemoryHost {
     return null;
   }
 
+  /** What {@link checkpoint} costs, us (about, and the same on every machine): it looks at every page, and copies what lives. */
+  get checkpointCost(): number {
+    const { timers, tasks, maps } = this.state;
+    return 10 + this.memory.reach / 8192 + (timers.size + tasks.size + maps.size) / 4;
+  }
+
   checkpoint(): KernelCheckpoint {
     return { state: cloneState(this.state), memory: this.memory.checkpoint() };
   }
@@ -309,8 +316,18 @@ export class Kernel implements MemoryHost {
     return program;
   }
 
+  addExecutable(id: number, executable: Executable): void {
+    this.#executables.set(id, executable);
+    this.#lastProgram = -1;
+  }
+
+  /** As {@link executable}; undefined when there is none. */
+  knownExecutable(id: number): Executable | undefined {
+    return this.#executables.get(id);
+  }
+
   executable(id: number): Executable {
-    const executable = this.executables.get(id);
+    const executable = this.#executables.get(id);
     if (executable === undefined) throw new InternalError(`no executable ${id}`);
     return executable;
   }
@@ -337,14 +354,15 @@ export class Kernel implements MemoryHost {
 
   /** The instruction at which a frame of the running task stands: the call while a helper works for it. */
   #standing(frame: VmFrame): number {
-    const behind = this.atCall || this.current?.frames.at(-1) !== frame;
+    const frames = this.current?.frames;
+    const behind = this.atCall || frames?.[frames.length - 1] !== frame;
     return behind && frame.pc > 0 ? frame.pc - 1 : frame.pc;
   }
 
   /** Where the running program stands. */
   place(): EventPlace | null {
     const frame = this.vmFrame();
-    const executable = frame === null ? undefined : this.executables.get(frame.program);
+    const executable = frame === null ? undefined : this.#executables.get(frame.program);
     if (frame === null || executable === undefined) return null;
     return makePlace(frame.program, executable, this.#standing(frame));
   }
@@ -352,27 +370,29 @@ export class Kernel implements MemoryHost {
   /** Number of {@link place} in the log; 0 for none. */
   #placeNumber(): number {
     const frame = this.vmFrame();
-    const executable = frame === null ? undefined : this.executables.get(frame.program);
-    if (frame === null || executable === undefined) return 0;
-    if (executable !== this.#lastExecutable) this.#openPlaces(executable);
+    if (frame === null) return 0;
+    if (frame.program !== this.#lastProgram && !this.#openPlaces(frame.program)) return 0;
     const insn = this.#standing(frame);
     const places = this.#lastPlaces;
     const known = places[insn] as number;
     if (known !== 0) return known;
-    const number = this.log.place(makePlace(frame.program, executable, insn));
+    const number = this.log.place(makePlace(frame.program, this.executable(frame.program), insn));
     places[insn] = number;
     return number;
   }
 
-  #openPlaces(executable: Executable): void {
+  #openPlaces(program: number): boolean {
+    const executable = this.#executables.get(program);
+    if (executable === undefined) return false;
     let places = this.#places.get(executable);
     if (places === undefined) {
       // A program may stand behind its last instruction.
       places = new Int32Array(executable.insns.length + 1);
       this.#places.set(executable, places);
     }
-    this.#lastExecutable = executable;
+    this.#lastProgram = program;
     this.#lastPlaces = places;
+    return true;
   }
 
   notModelled(what: string): void {

@@ -134,7 +134,7 @@ function endGracePeriod(kernel: Kernel, callback: RcuCallback): void {
 function stepTask(kernel: Kernel, task: Task, fuel: number): number {
   kernel.current = task;
   task.wait = null;
-  const frame = task.frames.at(-1);
+  const frame = task.frames[task.frames.length - 1];
   let used = OP_COST;
   if (frame?.kind === "vm") {
     used = executeProgram(kernel, task, frame, fuel);

@@ -148,6 +148,18 @@ export interface LoadedProgram {
   runs: number;
 }
 
+/** A function of a program that the kernel calls; made once for each by `timers/callback.ts`. */
+export interface Callback {
+  readonly program: number;
+  readonly entry: number;
+  readonly name: string;
+  /** What runs while it runs, in words. */
+  readonly label: string;
+  /** Numbers of name and label in the log. */
+  readonly nameNumber: number;
+  readonly labelNumber: number;
+}
+
 /** A timer's control block: what `struct bpf_timer` points to. */
 export interface Timer {
   readonly id: TimerId;
@@ -170,7 +182,7 @@ export interface Timer {
   readonly key: string;
   readonly dialect: Dialect;
   readonly clock: "realtime" | "monotonic" | "boottime" | "jiffies";
-  callback: { readonly program: number; readonly entry: number; readonly name: string } | null;
+  callback: Callback | null;
   /** The program whose reference it holds; null when it holds none. */
   holds: number | null;
   /** Due time: ns of its clock's base for an hrtimer, jiffies for a wheel timer; Infinity when it will never come. Meaningful while queued. */
@@ -204,7 +216,7 @@ export interface Work {
   readonly valueAt: number;
   /** Key of its element, hex. */
   readonly key: string;
-  callback: { readonly program: number; readonly entry: number; readonly name: string } | null;
+  callback: Callback | null;
   /** The program whose reference it holds; null when it holds none. */
   holds: number | null;
   /** CPU in whose list it waits for the worker, or -1. */
@@ -300,6 +312,8 @@ export interface Task {
   work: number;
   /** What runs, in words: `prog arm`, `callback timer_cb`, `map update`. */
   label: string;
+  /** Number of `label` in the log; -1 until it is needed. */
+  writer: number;
   /** Process that made the system call; 0 for none. */
   readonly process: number;
   /** Instructions (about) that compiled code has used in the run `spentBy`. */

@@ -48,6 +48,7 @@ export function newTask(kernel: Kernel, cpu: number, kind: Task["kind"], label: 
     timer: 0,
     work: 0,
     label,
+    writer: -1,
     process,
     rcu: 0,
     tailCalls: 0,
@@ -117,7 +118,7 @@ export function setNumber(frame: VmFrame, register: number, value: number): void
 export function popFunction(kernel: Kernel, task: Task): void {
   const frame = task.frames.pop() as VmFrame;
   kernel.memory.poison(frame.stack, STACK_FRAME_BYTES);
-  const parent = task.frames.at(-1);
+  const parent = task.frames[task.frames.length - 1];
   if (parent === undefined) throw new InternalError("a program without an operation that began it");
   if (isVm(parent)) {
     parent.lo[0] = frame.lo[0] as number;
@@ -131,7 +132,7 @@ export function popFunction(kernel: Kernel, task: Task): void {
 /** Ends an operation. A number goes to r0 of the program that called it, or to `data.result` of the operation below. */
 export function finish(kernel: Kernel, task: Task, value: number | null = null): void {
   const ended = task.frames.pop() as OpFrame;
-  const parent = task.frames.at(-1);
+  const parent = task.frames[task.frames.length - 1];
   if (parent === undefined) {
     endTask(kernel, task);
     return;

@@ -24,7 +24,7 @@ import {
 import type { Kernel } from "./kernel.ts";
 import { indexOfValue } from "./maps/values.ts";
 import type { DropReason } from "./policies/policy.ts";
-import type { BpfMap, FileTarget, Timer } from "./state.ts";
+import type { BpfMap, Callback, FileTarget, Timer } from "./state.ts";
 
 /*
  * The frequent events, written as numbers (see `events/layout.ts`). Each function is called at the moment at which its event
@@ -134,8 +134,8 @@ export const tellProgEnd = (kernel: Kernel, prog: number, run: number, retval: n
 export const tellTimerInit = (kernel: Kernel, id: string, clock: Timer["clock"], retval: number): void =>
   tellWords(kernel, TIMER_INIT, 2, kernel.log.text(id), CLOCKS.indexOf(clock), retval);
 
-export const tellTimerCallbackSet = (kernel: Kernel, timer: Timer, prog: number, functionName: string): void =>
-  tellWords(kernel, TIMER_CALLBACK_SET, 2, timer.number, prog, kernel.log.text(functionName));
+export const tellTimerCallbackSet = (kernel: Kernel, timer: Timer, callback: Callback): void =>
+  tellWords(kernel, TIMER_CALLBACK_SET, 2, timer.number, callback.program, callback.nameNumber);
 
 export const tellTimerArm = (
   kernel: Kernel,
@@ -148,7 +148,8 @@ export const tellTimerArm = (
 export const tellTimerCancel = (kernel: Kernel, timer: Timer, wasQueued: boolean): void =>
   tellWords(kernel, TIMER_CANCEL, 1, timer.number, wasQueued ? 1 : 0);
 
-export function tellTimerFire(kernel: Kernel, timer: Timer, run: number, functionName: string, late: number): void {
+/** `functionName`: its number in the log. */
+export function tellTimerFire(kernel: Kernel, timer: Timer, run: number, functionName: number, late: number): void {
   if (kernel.silent) {
     kernel.state.seq++;
     return;
@@ -156,7 +157,7 @@ export function tellTimerFire(kernel: Kernel, timer: Timer, run: number, functio
   const { log } = kernel;
   const slot = log.begin(3);
   log.ints[2 * slot] = timer.number;
-  log.ints[2 * slot + 1] = log.text(functionName);
+  log.ints[2 * slot + 1] = functionName;
   log.ints[2 * slot + 2] = run;
   log.ints[2 * slot + 3] = 0;
   log.words[slot + 2] = late;

@@ -49,6 +49,14 @@ export function beforeWatchedStore(kernel: Kernel, offset: number, size: number)
   store.high = size === 8 ? view.getInt32(offset + 4, true) : 0;
 }
 
+/** Number of what runs in the log, for the last write of a value. */
+export function writerNumber(kernel: Kernel): number {
+  const task = kernel.current;
+  if (task === null) return kernel.log.text("a program");
+  if (task.writer < 0) task.writer = kernel.log.text(task.label);
+  return task.writer;
+}
+
 export function afterWatchedStore(kernel: Kernel): void {
   const store = kernel.watched;
   const { map } = store;
@@ -56,7 +64,7 @@ export function afterWatchedStore(kernel: Kernel): void {
   store.map = null;
   const { log, state } = kernel;
   const { valueAt, at, size } = store;
-  map.lastWrites.note(valueAt, state.now, log.text(kernel.current?.label ?? "a program"), state.seq);
+  map.lastWrites.note(valueAt, state.now, writerNumber(kernel), state.seq);
   if (kernel.silent) {
     state.seq++;
     return;

@@ -11,8 +11,10 @@ export interface Checkpoint<Progress> {
   readonly progress: Progress;
 }
 
-/** Events between two checkpoints, at first; doubled whenever there are too many. */
-const FIRST_INTERVAL = 256;
+/** Events between two checkpoints, at least and at first; doubled whenever there are too many. */
+const FIRST_INTERVAL = 2048;
+/** For each us (about) that a checkpoint takes, so many events between it and the next: they then take a hundredth of a run or two. */
+const EVENTS_PER_US = 100;
 const MAX_CHECKPOINTS = 48;
 
 /**
@@ -24,10 +26,10 @@ export class Recording<Progress> {
   #checkpoints: Checkpoint<Progress>[] = [];
   #interval = FIRST_INTERVAL;
 
-  /** True when the last checkpoint before `seq` is so far back that one should be made. */
-  wants(seq: number): boolean {
+  /** True when the last checkpoint before `seq` is so far back that one should be made, which costs so many us (about). */
+  wants(seq: number, cost: number): boolean {
     const last = this.#checkpoints.at(-1);
-    return last === undefined || seq - last.seq >= this.#interval;
+    return last === undefined || seq - last.seq >= Math.max(this.#interval, cost * EVENTS_PER_US);
   }
 
   keep(checkpoint: Checkpoint<Progress>): void {

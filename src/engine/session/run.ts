@@ -118,7 +118,7 @@ export class Run {
     if (this.stopped !== null) this.resume();
     const result = this.#tick(limit, fuel);
     this.#travel.passed();
-    if (this.#plan.order !== "asked" && this.recording.wants(this.position)) this.#keep();
+    if (this.#plan.order !== "asked" && this.recording.wants(this.position, this.kernel.checkpointCost)) this.#keep();
     return this.stopped === null ? result : "stopped";
   }
 

@@ -223,7 +223,7 @@ function takeCpu(kernel: Kernel, id: number): CpuSnapshot {
 
 function takeRunning(kernel: Kernel, task: Task): CpuSnapshot["running"] {
   const frame = kernel.vmFrame(task);
-  const executable = frame === null ? undefined : kernel.executables.get(frame.program);
+  const executable = frame === null ? undefined : kernel.knownExecutable(frame.program);
   if (frame === null || executable === undefined) return null;
   // While a helper works for it, the program stands at its call.
   const insn = task.frames.at(-1) === frame ? frame.pc : Math.max(0, frame.pc - 1);

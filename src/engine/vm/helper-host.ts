@@ -34,6 +34,8 @@ export interface HelperHost {
    * the host. Asked again after each call that may change it; once false it stays so for the run.
    */
   tells(): boolean;
+  /** Stores 1, 2, 4 or 8 bytes to a map value and tells of it; false: the place is none, nothing was done. */
+  storeToValue(offset: number, size: number, low: number, high: number): boolean;
   /** A stack frame comes to life or dies; asked only by code compiled with checked accesses. False: stack overflow. */
   enterFrame(stack: number): boolean;
   leaveFrame(stack: number): void;

@@ -36,6 +36,8 @@ export interface MemoryObject {
 export interface MemoryCheckpoint {
   readonly bytes: KeptPages;
   readonly shadow: KeptPages;
+  /** See {@link GuestMemory.generation}. */
+  readonly generation: number;
   readonly top: number;
   readonly used: number;
   readonly objects: ReadonlyMap<number, MemoryObject>;
@@ -155,6 +157,11 @@ export class GuestMemory {
     for (const object of this.#objects.values()) if (object.freedAt === null) yield object;
   }
 
+  /** Bytes that a checkpoint looks at. */
+  get reach(): number {
+    return this.#top;
+  }
+
   /** Bytes in use. */
   get used(): number {
     return this.#used;
@@ -197,16 +204,18 @@ export class GuestMemory {
   /** Shares with the checkpoint before it what has not changed since. */
   checkpoint(): MemoryCheckpoint {
     const before = this.#kept;
+    const sameObjects = before?.generation === this.generation ? before : null;
     const kept = {
       bytes: keepPages(this.bytes, this.#top, before?.bytes ?? null),
       shadow: keepPages(this.shadow, (this.#top >>> 3) + 1, before?.shadow ?? null),
+      generation: this.generation,
       top: this.#top,
       used: this.#used,
-      objects: new Map(this.#objects),
-      starts: this.#starts.slice(),
-      quarantine: this.#quarantine.slice(),
+      objects: sameObjects?.objects ?? new Map(this.#objects),
+      starts: sameObjects?.starts ?? this.#starts.slice(),
+      quarantine: sameObjects?.quarantine ?? this.#quarantine.slice(),
       quarantined: this.#quarantined,
-      free: new Map([...this.#free].map(([size, list]) => [size, list.slice()])),
+      free: sameObjects?.free ?? new Map([...this.#free].map(([size, list]) => [size, list.slice()])),
     };
     this.#kept = kept;
     return kept;
@@ -226,7 +235,7 @@ export class GuestMemory {
     this.#quarantine = from.quarantine.slice();
     this.#quarantined = from.quarantined;
     this.#free = new Map([...from.free].map(([size, list]) => [size, list.slice()]));
-    this.#kept = from;
+    this.#kept = { ...from, generation: this.generation };
   }
 
   #grow(top: number): boolean {

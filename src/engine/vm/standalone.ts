@@ -247,6 +247,10 @@ export class StandaloneVm implements HelperHost, MemoryHost {
     return false;
   }
 
+  storeToValue(): boolean {
+    return false;
+  }
+
   enterFrame(stack: number): boolean {
     if (stack >= this.#stack + MAX_FRAMES * STANDALONE_STRIDE) {
       this.machine.trap = { what: "stack-overflow", message: `more than ${MAX_FRAMES} calls deep`, address: null };

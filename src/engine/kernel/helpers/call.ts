@@ -6,12 +6,12 @@ import type { OpFrame, Task } from "../state.ts";
 import { setNumber } from "../tasks.ts";
 import type { HelperImplementation } from "./implementation.ts";
 import { KFUNCS } from "./kfuncs.ts";
-import { HELPERS } from "./table.ts";
+import { helperOf } from "./table.ts";
 import { TAIL_CALL } from "./tail-call.ts";
 
 /** Runs a helper for `frame`, which stands behind the call: to its end, or until the operation that goes on with it. */
 export function callHelper(kernel: Kernel, task: Task, frame: VmFrame, id: number): void {
-  const implementation = HELPERS.get(id);
+  const implementation = helperOf(id);
   if (implementation === undefined) {
     missing(kernel, "helper", helperById(id)?.name, id);
     return;

@@ -25,3 +25,9 @@ export const HELPERS: ReadonlyMap<number, HelperImplementation> = new Map([
   ...SYSTEM_HELPERS,
   ...TAIL_CALL_HELPERS,
 ]);
+
+const FEW = 256;
+const BY_ID = Array.from({ length: FEW }, (_, id) => HELPERS.get(id));
+
+export const helperOf = (id: number): HelperImplementation | undefined =>
+  id >= 0 && id < FEW ? BY_ID[id] : HELPERS.get(id);

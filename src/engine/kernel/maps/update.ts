@@ -7,6 +7,7 @@ import type { BpfMap, HashStorage, OpFrame, Task, Timer } from "../state.ts";
 import { callRcu, finish, op } from "../tasks.ts";
 import { tellElementDelete, tellElementUpdate } from "../tell.ts";
 import { timerAtField } from "../timers/timer-object.ts";
+import { writerNumber } from "../watch.ts";
 import { dropWorkOfValue } from "../works/work-object.ts";
 import {
   chooseVictim,
@@ -42,8 +43,8 @@ function tellUpdate(kernel: Kernel, map: BpfMap, valueAt: number, by: Writer, cr
     return;
   }
   if (kernel.settings.watch) {
-    const writer = by === "user" ? "user space" : (kernel.current?.label ?? "a program");
-    map.lastWrites.note(valueAt, kernel.state.now, kernel.log.text(writer), kernel.state.seq);
+    const writer = by === "user" ? kernel.log.text("user space") : writerNumber(kernel);
+    map.lastWrites.note(valueAt, kernel.state.now, writer, kernel.state.seq);
   }
   tellElementUpdate(kernel, map, valueAt, by, created);
 }

@@ -45,7 +45,7 @@ function progLoad(kernel: Kernel, task: Task, frame: OpFrame): void {
   }
   kernel.memory.poison(image, 8 * program.insns.length);
   state.nextProgId++;
-  kernel.executables.set(
+  kernel.addExecutable(
     id,
     makeExecutable({
       name: program.name,
@@ -130,6 +130,7 @@ function progRun(kernel: Kernel, task: Task, frame: OpFrame): void {
   if (frame.step === 1) {
     task.runId = kernel.state.nextRun++;
     task.label = `prog ${program.name}`;
+    task.writer = -1;
     task.told = told ? 0 : Number.MAX_SAFE_INTEGER;
     task.tailCalls = 0;
     program.runs++;

@@ -60,10 +60,11 @@ function fire(kernel: Kernel, task: Task, timer: Timer): boolean {
   timer.fired++;
   task.timer = timer.control;
   task.runId = state.nextRun++;
-  task.label = `callback ${callback.name}`;
+  task.label = callback.label;
+  task.writer = callback.labelNumber;
   task.told = 0;
   task.tailCalls = 0;
-  tellTimerFire(kernel, timer, task.runId, callback.name, Math.max(0, state.now - due));
+  tellTimerFire(kernel, timer, task.runId, callback.nameNumber, Math.max(0, state.now - due));
   const program = kernel.program(callback.program);
   if (program.state === "freed") {
     kernel.oops({

@@ -1,6 +1,5 @@
 import { InternalError } from "../../base/errors.ts";
 import { isSigned } from "../../btf/layout.ts";
-import { functionAt } from "../../vm/executable.ts";
 import { GUEST_BASE, guestAddress } from "../../vm/memory.ts";
 import { negative } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
@@ -9,6 +8,7 @@ import type { DropReason } from "../policies/policy.ts";
 import { hold, release, usercnt } from "../references.ts";
 import type { BpfMap, Cpu, Timer } from "../state.ts";
 import { tellTimerArm, tellTimerCallbackSet, tellTimerDrop, tellTimerFree } from "../tell.ts";
+import { callbackOf } from "./callback.ts";
 import { dequeueHrtimer, enqueueHrtimer } from "./hrtimer-queue.ts";
 import { dequeueWheel, enqueueWheel, forwardWheel } from "./wheel.ts";
 
@@ -153,10 +153,9 @@ export function holdProgram(kernel: Kernel, object: Pick<Timer, "holds" | "node"
 
 /** Stores the callback; where the policy says so, the timer holds the program. */
 export function setCallback(kernel: Kernel, timer: Timer, programId: number, entry: number): void {
-  const name = functionAt(kernel.executable(programId), entry);
   if (kernel.policy.holdsProgram) holdProgram(kernel, timer, programId);
-  timer.callback = { program: programId, entry, name };
-  tellTimerCallbackSet(kernel, timer, programId, name);
+  timer.callback = callbackOf(kernel, programId, entry);
+  tellTimerCallbackSet(kernel, timer, timer.callback);
 }
 
 /** Forgets the callback and gives the program reference back. */

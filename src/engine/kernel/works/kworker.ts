@@ -44,7 +44,8 @@ function run(kernel: Kernel, task: Task, work: Work, now: number): boolean {
   work.ran++;
   task.work = work.control;
   task.runId = kernel.state.nextRun++;
-  task.label = `callback ${callback.name}`;
+  task.label = callback.label;
+  task.writer = callback.labelNumber;
   task.told = 0;
   task.tailCalls = 0;
   const late = Math.max(0, now - work.due);

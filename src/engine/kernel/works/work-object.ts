@@ -1,4 +1,3 @@
-import { functionAt } from "../../vm/executable.ts";
 import { guestAddress } from "../../vm/memory.ts";
 import { negative } from "../errno.ts";
 import type { KernelEventBody } from "../event-types.ts";
@@ -7,6 +6,7 @@ import { keyOfValue } from "../maps/values.ts";
 import { usercnt } from "../references.ts";
 import type { BpfMap, Work } from "../state.ts";
 import { op, startWorker } from "../tasks.ts";
+import { callbackOf } from "../timers/callback.ts";
 import {
   CONTROL_BYTES,
   dropCallback,
@@ -80,10 +80,14 @@ export function initWork(kernel: Kernel, field: number): { readonly retval: numb
 
 /** Stores the callback. A work queue always holds its program: the policies are about timers. */
 export function setWorkCallback(kernel: Kernel, work: Work, programId: number, entry: number): void {
-  const name = functionAt(kernel.executable(programId), entry);
   holdProgram(kernel, work, programId);
-  work.callback = { program: programId, entry, name };
-  kernel.emit({ kind: "wq-callback-set", work: work.id, prog: programId, functionName: name });
+  work.callback = callbackOf(kernel, programId, entry);
+  kernel.emit({
+    kind: "wq-callback-set",
+    work: work.id,
+    prog: programId,
+    functionName: work.callback.name,
+  });
 }
 
 /** schedule_work: nothing while it is queued already. What runs is queued where it runs, and so never runs beside itself. */

@@ -1,7 +1,9 @@
+import { BPF_MEM, BPF_ST, CLASS_MASK, MODE_MASK, sizeInBytes } from "../../isa/opcodes.ts";
 import type { Executable } from "../executable.ts";
 import type { VmFrame } from "../frame.ts";
 import type { HelperHost } from "../helper-host.ts";
 import { FUEL, interpret, KFUNC, type Machine, PACKET_LOAD } from "../interpreter.ts";
+import { GUEST_HIGH } from "../memory.ts";
 import type { WasmExports, WasmFunctions, WasmHost, WasmMemory } from "../wasm-host.ts";
 import type { CompiledProgram } from "./compile.ts";
 import {
@@ -16,6 +18,10 @@ import {
   SUSPENDED_AT,
   TELL_AT,
 } from "./layout.ts";
+
+/** What the opcodes of plain stores (ST and STX) have in common. */
+const PLAIN_STORE_MASK = MODE_MASK | 0x06;
+const PLAIN_STORE = BPF_MEM | BPF_ST;
 
 /** Unwinds compiled code after its host said stop. Caught where the code was started; no error. */
 class Halt {
@@ -55,7 +61,6 @@ export class JitInstance {
   readonly #halt: Halt;
   readonly #stride: number;
   readonly #watched: boolean;
-  #buffer: ArrayBuffer;
   #words: Int32Array;
 
   constructor(
@@ -73,8 +78,7 @@ export class JitInstance {
     this.#halt = new Halt(program);
     this.#stride = compiled.frameStride;
     this.#watched = compiled.watched;
-    this.#buffer = linear.buffer();
-    this.#words = new Int32Array(this.#buffer, 0, 256);
+    this.#words = new Int32Array(linear.buffer(), 0, 256);
     this.#exports = wasm.instantiate(compiled.bytes, linear, this.#functions());
   }
 
@@ -160,11 +164,8 @@ export class JitInstance {
   }
 
   get #area(): Int32Array {
-    const buffer = this.#linear.buffer();
-    if (buffer !== this.#buffer) {
-      this.#buffer = buffer;
-      this.#words = new Int32Array(buffer, 0, 256);
-    }
+    // Memory that has grown leaves nothing of the view behind.
+    if (this.#words.length === 0) this.#words = new Int32Array(this.#linear.buffer(), 0, 256);
     return this.#words;
   }
 
@@ -283,9 +284,30 @@ export class JitInstance {
     this.#area[TELL_AT / 4] = this.#host.tells() ? 1 : 0;
   }
 
+  /** A plain store to a map value that is told, without a detour; false when it is none. */
+  #storesToValue(slot: number, frame: VmFrame): boolean {
+    const program = this.#program;
+    const op = program.op[slot] as number;
+    if ((op & PLAIN_STORE_MASK) !== PLAIN_STORE) return false;
+    const area = this.#area;
+    const base = REGISTERS_AT / 4 + 2 * (program.dst[slot] as number);
+    if (area[base + 1] !== GUEST_HIGH) return false;
+    const at = ((area[base] as number) >>> 0) + (program.off[slot] as number);
+    const value = REGISTERS_AT / 4 + 2 * (program.src[slot] as number);
+    const immediate = (op & CLASS_MASK) === BPF_ST;
+    const low = immediate ? (program.imm[slot] as number) : (area[value] as number);
+    const high = immediate ? low >> 31 : (area[value + 1] as number);
+    frame.pc = slot;
+    return this.#host.storeToValue(at, sizeInBytes(op), low, high);
+  }
+
   /** One instruction, as the interpreter does it. The code has shared the registers that it uses. */
   #slow(slot: number, frame: VmFrame): number {
     const host = this.#host;
+    if (this.#storesToValue(slot, frame)) {
+      this.#tell();
+      return GO_ON;
+    }
     this.#take(frame, 0, 10);
     frame.pc = slot;
     const executed = frame.executed;
