@@ -1,3 +1,5 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { BPF_PSEUDO_MAP_FD, BPF_PSEUDO_MAP_VALUE, LD_IMM64 } from "../../src/engine/isa/opcodes.ts";
 import { type BpfSyscall, openBpfSyscall } from "./bpf-syscall.ts";
 import type { KernelLoad, KernelMap, KernelVerdict } from "./kernel-judge.ts";
@@ -35,6 +37,7 @@ function judge(bpf: BpfSyscall, load: KernelLoad): KernelVerdict {
     log,
     run: null,
     values: [],
+    xlated: null,
   });
   const createMap = (map: KernelMap, btfFds: readonly number[]): { fd: number; errno: number } => {
     const inner = map.inner ? createMap(map.inner, btfFds) : null;
@@ -103,9 +106,21 @@ function judge(bpf: BpfSyscall, load: KernelLoad): KernelVerdict {
     const values = (load.readBack ?? []).map(({ map, keys, valueBytes }) =>
       keys.map((key) => bpf.mapLookup(mapFds[map] ?? -1, key, valueBytes)),
     );
-    return { failed: null, failedIndex: 0, errno: 0, log: program.log, run, values };
+    const xlated = load.dump === true ? dump(program.value) : null;
+    return { failed: null, failedIndex: 0, errno: 0, log: program.log, run, values, xlated };
   } finally {
     for (const fd of fds.reverse()) bpf.close(fd);
+  }
+}
+
+/** What bpftool says of the loaded program, line by line; null where there is no bpftool. */
+function dump(fd: number): string[] | null {
+  const id = /^prog_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1];
+  try {
+    const text = execFileSync("bpftool", ["prog", "dump", "xlated", "id", id ?? "0"], { encoding: "utf8" });
+    return text.trimEnd().split("\n");
+  } catch {
+    return null;
   }
 }
 

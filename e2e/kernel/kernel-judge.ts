@@ -46,6 +46,8 @@ export interface KernelLoad {
     readonly keys: readonly Uint8Array[];
     readonly valueBytes: number;
   }[];
+  /** Have bpftool print the program as it is after acceptance. */
+  readonly dump?: boolean;
 }
 
 export interface KernelVerdict {
@@ -63,6 +65,8 @@ export interface KernelVerdict {
   } | null;
   /** For each `readBack`: the value of each key, null when missing. */
   readonly values: readonly (readonly (Uint8Array | null)[])[];
+  /** Lines of `bpftool prog dump xlated`, where {@link KernelLoad.dump} asks for it and bpftool is there. */
+  readonly xlated: readonly string[] | null;
 }
 
 /** Answers from the live kernel, through a child process that may die of what it loads. */

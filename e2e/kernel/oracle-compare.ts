@@ -127,7 +127,7 @@ const LOG_TOO_LONG = 28;
 /** Processed instructions beyond which a level-2 log is not asked for: the kernel writes the longest for minutes. */
 const LOGGED_INSNS = 20_000;
 /** BPF_LOG_STATS: the message of a rejection and the statistics. */
-const STATISTICS = 4;
+export const STATISTICS = 4;
 
 /** Both verdicts with their logs, as far as `logLevel`; where a log would be very long, with the statistics alone. */
 export async function judgedBoth(

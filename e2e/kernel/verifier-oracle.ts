@@ -6,7 +6,15 @@ import { type GeneratedProgram, generateProgram } from "./generator/generate-pro
 import { SWEEPS } from "./generator/sweeps.ts";
 import { type KernelJudge, startKernelJudge } from "./kernel-judge.ts";
 import { listing, minimise } from "./minimise.ts";
-import { type Agreement, type Disagreement, disagreementOf, judgeBoth, messageKind } from "./oracle-compare.ts";
+import {
+  type Agreement,
+  type Disagreement,
+  disagreementOf,
+  judgeBoth,
+  messageKind,
+  ourVerdict,
+  STATISTICS,
+} from "./oracle-compare.ts";
 import { reportRuns } from "./verifier-run.ts";
 
 /** How a range of seeds came out. Plain data: children of `--jobs` send theirs to the parent. */
@@ -27,6 +35,8 @@ interface Totals {
   throws: number;
   /** Programs that the kernel's side failed to answer for. */
   failed: number;
+  /** Left out as too long for a run of many: one in {@link LONG_ONES} is judged. */
+  long: number;
   /** Kinds of message in refusals by Linux. */
   messages: Record<string, number>;
 }
@@ -45,12 +55,15 @@ const nothing = (): Totals => ({
   logs: 0,
   throws: 0,
   failed: 0,
+  long: 0,
   messages: {},
 });
 
 interface Options {
   readonly first: number;
   readonly count: number;
+  /** Of one program in so many the whole logs are compared, of the others message and statistics. */
+  readonly logEvery: number;
   /** Name of a sweep that is judged in the place of seeds. */
   readonly sweep: string | null;
   readonly logLevel: number;
@@ -59,10 +72,18 @@ interface Options {
 }
 
 const USAGE =
-  "usage: npm run oracle -- verifier [--count N] [--seed S | --sweep NAME|all] [--jobs N] [--log-level 0|1|2] [--show N] [--record] | --run";
+  "usage: npm run oracle -- verifier [--count N] [--seed S | --sweep NAME|all] [--jobs N] [--log-level 0|1|2] [--log-every N] [--show N] [--record] | --run";
 
 /** Seeds between two lines of progress, in all. */
 const PART = 10_000;
+
+/**
+ * Programs of more than so many processed instructions take a second each on either side; where many programs are asked for, one in
+ * so many of them is judged.
+ */
+const LONG_INSNS = 100_000;
+const LONG_ONES = 10;
+const MANY = 10_000;
 
 /**
  * `npm run oracle -- verifier`: the same generated programs to the verifier and to the live kernel. Prints how far they agree, and the
@@ -79,13 +100,14 @@ export async function runVerifierOracle(args: readonly string[]): Promise<number
       seed: { type: "string", default: "1" },
       jobs: { type: "string", default: "1" },
       "log-level": { type: "string", default: "2" },
+      "log-every": { type: "string", default: "1" },
       show: { type: "string", default: "1" },
       sweep: { type: "string" },
       run: { type: "boolean", default: false },
       record: { type: "boolean", default: false },
     },
   });
-  const number = (name: "count" | "seed" | "jobs" | "log-level" | "show"): number => {
+  const number = (name: "count" | "seed" | "jobs" | "log-level" | "log-every" | "show"): number => {
     const value = Number(values[name]);
     if (!Number.isSafeInteger(value) || value < 0) throw new Error(`--${name} ${values[name]}: not a count\n${USAGE}`);
     return value;
@@ -98,6 +120,7 @@ export async function runVerifierOracle(args: readonly string[]): Promise<number
     first: number("seed"),
     count: number("count"),
     logLevel: number("log-level"),
+    logEvery: Math.max(1, number("log-every")),
     show: number("show"),
   };
   if (values.run) return reportRuns(options.first, options.count) ? 0 : 1;
@@ -130,9 +153,15 @@ async function judgeAll(judge: KernelJudge, options: Options): Promise<Totals> {
   const totals = nothing();
   const shown = new Map<string, number>();
   for (const program of programsOf(options)) {
+    const { logLevel } = options;
+    if (options.count >= MANY && program.seed % LONG_ONES !== 0 && isLong(program)) {
+      totals.long++;
+      continue;
+    }
+    const level = logLevel >= 2 && program.seed % options.logEvery !== 0 ? STATISTICS : logLevel;
     let result: Agreement;
     try {
-      result = await judgeBoth(judge, program, program.insns, options.logLevel);
+      result = await judgeBoth(judge, program, program.insns, level);
     } catch (error) {
       totals.failed++;
       console.log(`seed ${program.seed}: the kernel's side failed: ${String(error)}`);
@@ -147,6 +176,11 @@ async function judgeAll(judge: KernelJudge, options: Options): Promise<Totals> {
     if (n <= options.show) await showDisagreement(judge, program, result, kind, options);
   }
   return totals;
+}
+
+function isLong(program: GeneratedProgram): boolean {
+  const ours = ourVerdict(program, program.insns, 0, (processed) => processed > LONG_INSNS);
+  return !(ours instanceof Error) && ours.verdict === "cancelled";
 }
 
 function count(totals: Totals, result: Agreement): void {
@@ -206,9 +240,9 @@ async function share(options: Options, sweeps: readonly string[], jobs: number):
   return conclude(sum, options);
 }
 
-function judgeInChild({ sweep, first, count, logLevel, show }: Options): Promise<Totals> {
+function judgeInChild({ sweep, first, count, logLevel, logEvery, show }: Options): Promise<Totals> {
   const what = sweep === null ? ["--seed", first, "--count", count] : ["--sweep", sweep];
-  const args = ["verifier", ...what, "--log-level", logLevel, "--show", show].map(String);
+  const args = ["verifier", ...what, "--log-level", logLevel, "--log-every", logEvery, "--show", show].map(String);
   const child: ChildProcess = fork(fileURLToPath(new URL("./oracle.ts", import.meta.url)), args, {
     execArgv: ["--import", "tsx"],
   });
@@ -242,7 +276,7 @@ function reported(t: Totals, logLevel: number): string {
   const kinds = Object.keys(t.messages).length;
   return (
     `${t.programs} programs: Linux accepts ${percent(t.accepted, t.programs)}, ${kinds} kinds of message, unsupported ${percent(t.unsupported, t.programs)}` +
-    `${t.failed > 0 ? `, NOT ANSWERED BY THE KERNEL'S SIDE: ${t.failed}` : ""}\n` +
+    `${t.long > 0 ? `, left out as too long ${t.long}` : ""}${t.failed > 0 ? `, NOT ANSWERED BY THE KERNEL'S SIDE: ${t.failed}` : ""}\n` +
     `  verdicts agree ${percent(t.verdicts, judged)} (accepted here, refused there: ${t.holes}; failures here: ${t.throws}); of ${t.joint} joint rejections ` +
     `errno ${percent(t.errnos, t.joint)}, message ${percent(t.lines, t.joint)}; processed count ${percent(t.counts, judged)}` +
     (logLevel >= 2 ? `; log identical ${percent(t.logs, t.logged)} of ${t.logged}` : "")
