@@ -38,12 +38,13 @@ import type {
   Process,
   SyscallResult,
   Task,
+  Timer,
 } from "./state.ts";
 import type { StopPoints } from "./stop-points.ts";
 import { Stops } from "./stops.ts";
 import { newTask, pushFunction } from "./tasks.ts";
 import { makeHrtimerQueue } from "./timers/hrtimer-queue.ts";
-import { elementLabel, ownerOf } from "./timers/timer-object.ts";
+import { elementLabel, ownerOf, RECENT_TIMERS } from "./timers/timer-object.ts";
 import { makeWheel } from "./timers/wheel.ts";
 import { afterWatchedStore, beforeWatchedStore, noWatchedStore } from "./watch.ts";
 
@@ -86,6 +87,8 @@ export class Kernel implements MemoryHost {
   readonly prototypes = new Prototypes(this);
   /** The task whose step is under way. */
   current: Task | null = null;
+  /** See `timers/timer-object.ts`. */
+  readonly recentTimers = new Array<Timer | null>(RECENT_TIMERS).fill(null);
   /** True while a helper runs: the frame's pc is already behind the call. */
   atCall = false;
   /** The watched store that is under way. */
@@ -236,6 +239,7 @@ export class Kernel implements MemoryHost {
     this.state = cloneState(from.state);
     this.memory.restore(from.memory);
     this.current = null;
+    this.recentTimers.fill(null);
     this.atCall = false;
     this.watched.map = null;
     this.unsupported = null;

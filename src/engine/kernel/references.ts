@@ -28,31 +28,52 @@ function holdersOf(kernel: Kernel, target: FileTarget): Holders | null {
   }
 }
 
-/** Takes a reference in the name of `holder`. A user reference (bpf_map_inc_with_uref) counts in both counts. */
-export function hold(kernel: Kernel, target: FileTarget, holder: NodeId, user = false): void {
+/** How an object is held; the same two objects for all holders. */
+const AS_USER = { user: true } as const;
+const PLAINLY = { user: false } as const;
+
+/**
+ * Takes a reference in the name of `holder`, whose number in the log is `number`. A user reference (bpf_map_inc_with_uref) counts in
+ * both counts.
+ */
+export function hold(
+  kernel: Kernel,
+  target: FileTarget,
+  holder: NodeId,
+  user = false,
+  number = kernel.log.text(holder),
+): void {
   const holders = holdersOf(kernel, target);
-  if (holders === null || holders.has(holder)) return;
-  holders.set(holder, { user });
-  tellHold(kernel, holder, target, false, refcnt(holders));
-  if (user && target.kind === "map") tellHold(kernel, holder, target, true, usercnt(holders));
+  if (holders === null) return;
+  const before = holders.size;
+  // A holder always holds the same way: to set what is there already changes nothing.
+  holders.set(holder, user ? AS_USER : PLAINLY);
+  if (holders.size === before) return;
+  tellHold(kernel, number, target, false, refcnt(holders));
+  if (user && target.kind === "map") tellHold(kernel, number, target, true, usercnt(holders));
 }
 
 /**
  * Gives a reference back; the last one starts what follows (bpf_map_put_with_uref, bpf_prog_put). What the last user
  * reference of a map causes is done by `task` before it goes on; what the last reference causes, by a worker.
  */
-export function release(kernel: Kernel, task: Task | null, target: FileTarget, holder: NodeId): void {
+export function release(
+  kernel: Kernel,
+  task: Task | null,
+  target: FileTarget,
+  holder: NodeId,
+  number = kernel.log.text(holder),
+): void {
   const holders = holdersOf(kernel, target);
-  const held = holders?.get(holder);
-  if (holders === null || held === undefined) return;
-  holders.delete(holder);
+  const asUser = target.kind === "map" && holders?.get(holder)?.user === true;
+  if (holders?.delete(holder) !== true) return;
   kernel.releasedSome = true;
-  if (held.user && target.kind === "map") {
+  if (asUser) {
     const users = usercnt(holders);
-    tellRelease(kernel, holder, target, true, users);
+    tellRelease(kernel, number, target, true, users);
     if (users === 0) lastUserReference(kernel, task, target.id);
   }
-  tellRelease(kernel, holder, target, false, refcnt(holders));
+  tellRelease(kernel, number, target, false, refcnt(holders));
   if (refcnt(holders) === 0) unreferenced(kernel, target);
 }
 

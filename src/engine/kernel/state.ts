@@ -166,8 +166,9 @@ export interface Timer {
   /** Number of `id` in the log. */
   readonly number: number;
   readonly label: string;
-  /** Node of the reference graph. */
+  /** Node of the reference graph, and its number in the log. */
   readonly node: NodeId;
+  readonly nodeNumber: number;
   /** Dense number, reused; names it in the queues. */
   readonly index: number;
   /** Offset of the control block in guest memory; the key of `KernelState.timers`. */
@@ -204,8 +205,9 @@ export interface Timer {
 export interface Work {
   readonly id: WorkId;
   readonly label: string;
-  /** Node of the reference graph. */
+  /** Node of the reference graph, and its number in the log. */
   readonly node: NodeId;
+  readonly nodeNumber: number;
   /** Offset of its control block in guest memory; the key of `KernelState.works`. */
   readonly control: number;
   /** Offset of `struct bpf_wq`. */

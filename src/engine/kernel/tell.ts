@@ -173,23 +173,25 @@ export const tellTimerDrop = (kernel: Kernel, timer: Timer, why: DropReason): vo
 export const tellTimerFree = (kernel: Kernel, timer: Timer): void =>
   tellWords(kernel, TIMER_FREE, 1, timer.number, 0, 0, 0, false);
 
+const PROG = OBJECTS.indexOf("prog");
+
 function tellReference(
   kernel: Kernel,
   kind: number,
-  holder: string,
+  holder: number,
   target: FileTarget,
   user: boolean,
   value: number,
 ): void {
-  const object = (OBJECTS.indexOf(target.kind) << 1) | (user ? 1 : 0);
-  tellWords(kernel, kind, 2, kernel.silent ? 0 : kernel.log.text(holder), object, target.id, value);
+  const object = (target.kind === "prog" ? PROG : OBJECTS.indexOf(target.kind)) << 1;
+  tellWords(kernel, kind, 2, holder, user ? object | 1 : object, target.id, value);
 }
 
-/** A reference (`user`: a user reference) was taken; `value`: the count now. */
-export const tellHold = (kernel: Kernel, holder: string, target: FileTarget, user: boolean, value: number): void =>
+/** A reference (`user`: a user reference) was taken by the holder of that number in the log; `value`: the count now. */
+export const tellHold = (kernel: Kernel, holder: number, target: FileTarget, user: boolean, value: number): void =>
   tellReference(kernel, HOLD, holder, target, user, value);
 
-export const tellRelease = (kernel: Kernel, holder: string, target: FileTarget, user: boolean, value: number): void =>
+export const tellRelease = (kernel: Kernel, holder: number, target: FileTarget, user: boolean, value: number): void =>
   tellReference(kernel, RELEASE, holder, target, user, value);
 
 export const tellRcuWait = (kernel: Kernel, what: string): void =>

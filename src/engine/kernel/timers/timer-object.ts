@@ -1,6 +1,6 @@
 import { InternalError } from "../../base/errors.ts";
 import { isSigned } from "../../btf/layout.ts";
-import { GUEST_BASE, guestAddress } from "../../vm/memory.ts";
+import { GUEST_BASE, GUEST_HIGH, guestAddress } from "../../vm/memory.ts";
 import { negative } from "../errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { keyOfValue, valueAround } from "../maps/values.ts";
@@ -12,6 +12,8 @@ import { callbackOf } from "./callback.ts";
 import { dequeueHrtimer, enqueueHrtimer } from "./hrtimer-queue.ts";
 import { dequeueWheel, enqueueWheel, forwardWheel } from "./wheel.ts";
 
+/** Timers of the state, by where their control blocks lie, that were asked for last. */
+export const RECENT_TIMERS = 1024;
 /** Bytes of a control block (Linux 6.18: 144). */
 export const CONTROL_BYTES = 144;
 
@@ -30,7 +32,7 @@ export function objectAtField<T>(
   const high = view.getUint32(field + 4, true);
   if (low === 0 && high === 0) return null;
   const found = objects.get(low);
-  if (found !== undefined && high === Number(GUEST_BASE >> 32n)) return found;
+  if (found !== undefined && (high | 0) === GUEST_HIGH) return found;
   const address = (BigInt(high) << 32n) | BigInt(low);
   const object = address >= GUEST_BASE && address < GUEST_BASE + 0x1_0000_0000n ? kernel.memory.objectAt(low) : null;
   kernel.oops(
@@ -45,8 +47,18 @@ export function objectAtField<T>(
   return "bad";
 }
 
-export const timerAtField = (kernel: Kernel, field: number): Timer | null | "bad" =>
-  objectAtField(kernel, field, kernel.state.timers, "timer");
+export function timerAtField(kernel: Kernel, field: number): Timer | null | "bad" {
+  const { view } = kernel.memory;
+  const recent = kernel.recentTimers[recentSlot(view.getUint32(field, true))] as Timer | null;
+  if (recent !== null && recent.control === view.getUint32(field, true) && !recent.freed)
+    if (view.getInt32(field + 4, true) === GUEST_HIGH) return recent;
+  const found = objectAtField(kernel, field, kernel.state.timers, "timer");
+  if (found !== null && found !== "bad") kernel.recentTimers[recentSlot(found.control)] = found;
+  return found;
+}
+
+/** Control blocks lie at least so far apart; the timers that were asked for last are found by that. */
+const recentSlot = (control: number): number => (control >>> 5) & (RECENT_TIMERS - 1);
 
 /** The map and value that memory belongs to; null outside every map. */
 export function ownerOf(kernel: Kernel, offset: number): { readonly map: BpfMap; readonly valueAt: number } | null {
@@ -109,11 +121,13 @@ export function addTimer(
   const index = state.freeTimerIndexes.pop() ?? state.timerControls.length;
   state.timerControls[index] = control;
   const id = `t:${map?.id ?? "-"}:${key}`;
+  const node = `timer:${map?.id ?? -1}:${key}`;
   const timer: Timer = {
     id,
     number: kernel.log.text(id),
     label,
-    node: `timer:${map?.id ?? -1}:${key}`,
+    node,
+    nodeNumber: kernel.log.text(node),
     index,
     control,
     field,
@@ -142,13 +156,16 @@ export function refuseWithoutUser(kernel: Kernel, map: BpfMap | null): number {
   return map !== null && kernel.policy.needsUser && usercnt(map.holders) === 0 ? negative("EPERM") : 0;
 }
 
+/** A timer or work item, as it holds its program. */
+type Holder = Pick<Timer, "holds" | "node" | "nodeNumber">;
+
 /** Takes a reference on a program in the name of a timer or work item (once), and gives back the former one. */
-export function holdProgram(kernel: Kernel, object: Pick<Timer, "holds" | "node">, programId: number): void {
+export function holdProgram(kernel: Kernel, object: Holder, programId: number): void {
   if (object.holds === programId) return;
-  hold(kernel, { kind: "prog", id: programId }, object.node);
+  hold(kernel, { kind: "prog", id: programId }, object.node, false, object.nodeNumber);
   const before = object.holds;
   object.holds = programId;
-  if (before !== null) release(kernel, null, { kind: "prog", id: before }, object.node);
+  if (before !== null) release(kernel, null, { kind: "prog", id: before }, object.node, object.nodeNumber);
 }
 
 /** Stores the callback; where the policy says so, the timer holds the program. */
@@ -159,12 +176,12 @@ export function setCallback(kernel: Kernel, timer: Timer, programId: number, ent
 }
 
 /** Forgets the callback and gives the program reference back. */
-export function dropCallback(kernel: Kernel, object: Pick<Timer, "callback" | "holds" | "node">): void {
+export function dropCallback(kernel: Kernel, object: Holder & Pick<Timer, "callback">): void {
   object.callback = null;
   if (object.holds === null) return;
   const program = object.holds;
   object.holds = null;
-  release(kernel, null, { kind: "prog", id: program }, object.node);
+  release(kernel, null, { kind: "prog", id: program }, object.node, object.nodeNumber);
 }
 
 const cpuOf = (kernel: Kernel, id: number): Cpu => {

@@ -58,6 +58,7 @@ export function initWork(kernel: Kernel, field: number): { readonly retval: numb
     id: `w:${map?.id ?? "-"}:${key}`,
     label,
     node,
+    nodeNumber: kernel.log.text(node),
     control,
     field,
     mapId: map?.id ?? -1,
