@@ -42,7 +42,8 @@ export function errorLineOf(log: string): string {
   const lines = log.split("\n").filter((l) => l !== "");
   while (lines.length > 0) {
     const last = lines.pop()!;
-    const cut = last.search(/processed \d+ insns \(limit/);
+    // One message of Linux does not end its line.
+    const cut = last.search(/processed \d+ insns \(limit|verification time \d+ usec/);
     if (cut > 0) return last.slice(0, cut);
     if (cut === 0 || /^(verification time|stack depth) /.test(last)) continue;
     return last;

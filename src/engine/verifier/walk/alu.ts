@@ -233,7 +233,8 @@ function scalarBinary(w: Walker, insn: Instruction, d: Reg, x: Reg, wide: boolea
   if (wide) s.sync();
   else s.zeroExtend32();
   const result = scalarReg(s);
-  linkResult(d, x, result, wide, op);
+  // A register with itself is no constant distance, also where its value is known (seen on 6.18.44).
+  if ((insn.opcode & BPF_X) === 0 || insn.src !== insn.dst) linkResult(d, x, result, wide, op);
   w.setReg(insn.dst, checkInvariants(w, result, "alu"));
   return true;
 }
