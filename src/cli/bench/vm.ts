@@ -113,7 +113,7 @@ function bare(bench: BenchProgram): Ours {
   return {
     time: (seconds) =>
       timeOf(seconds, () => {
-        if (!ready.instance.run(frame)) throw new Error(`${bench.name} did not end`);
+        if (ready.instance.run(frame) !== "done") throw new Error(`${bench.name} did not end`);
       }),
     retval: () => (frame.lo[0] as number) >>> 0,
   };

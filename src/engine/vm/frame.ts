@@ -21,7 +21,7 @@ export interface VmFrame {
 }
 
 /** `executed` of an invocation that compiled code was left in, and may be entered again in. */
-export const LEFT_BY_CODE = -(2 ** 40);
+export const LEFT_BY_CODE = -(2 ** 30);
 
 /** Why a program cannot go on. The kernel makes an oops of it. */
 export interface Trap {

@@ -279,8 +279,8 @@ export class FunctionCode {
   /** The code is left before the instruction at `slot`. */
   suspend(slot: number, live = ALL_REGISTERS): void {
     this.giveFuel();
-    this.giveMayGoto();
     this.spillAll(live);
+    this.giveMayGoto();
     this.pushPlace(slot);
     this.code.call(this.parts.suspend);
     this.code.byte(w.DROP);
