@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { buildObject as compileFile } from "../cli/build-file.ts";
 import { type BuiltObject, buildObject, startRun } from "../engine/session/session.ts";
 import { type BuildReport, DEFAULT_SETTINGS, type SessionSettings } from "../engine/session/types.ts";
+import { SnapshotTaker, takeSnapshot } from "../engine/snapshot/take-snapshot.ts";
 import { demosFrom } from "./index.ts";
 
 const PROGRAMS = path.join(import.meta.dirname, "programs");
@@ -64,5 +65,19 @@ describe("demos", () => {
     expect(expectations.length).toBeGreaterThan(0);
     expect(expectations.filter((e) => !e.ok)).toEqual([]);
     expect(run.kernel.unsupported).toBeNull();
+  });
+
+  it.each(demos)("$id: snapshots taken in a row, there and back, are those taken alone", (demo) => {
+    const { built } = build(demo.file, { ...DEFAULT_SETTINGS, ...demo.settings, unverified: demo.refused });
+    const { run } = startRun(built, demo.script);
+    const taker = new SnapshotTaker(Number.POSITIVE_INFINITY);
+    const compare = () => expect(taker.take(run.kernel)).toEqual(takeSnapshot(run.kernel));
+    for (let i = 0; i < 400 && !run.scriptFinished && run.tick(Number.POSITIVE_INFINITY, 3) !== "over"; i++) compare();
+    for (let seq = run.events.length; seq >= 0; seq -= 7) {
+      run.seek(seq);
+      compare();
+    }
+    run.toHead();
+    compare();
   });
 });

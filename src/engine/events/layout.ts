@@ -52,6 +52,22 @@ export const TIMER_FREE = 16;
 export const RCU_WAIT = 17;
 export const RCU_DONE = 18;
 
+/** Kinds after which it may be others that hold each other, or elements and timers that are there. */
+const CHANGE_SHAPE: readonly number[] = [
+  OTHER,
+  ELEMENT_DELETE,
+  TIMER_INIT,
+  TIMER_CALLBACK_SET,
+  HOLD,
+  RELEASE,
+  TIMER_DROP,
+  TIMER_FREE,
+];
+/** 1 for those kinds. */
+export const CHANGES_SHAPE = Uint8Array.from({ length: 1 << KIND_BITS }, (_, kind) =>
+  Number(CHANGE_SHAPE.includes(kind)),
+);
+
 export const WRITERS = ["program", "user", "eviction", "kernel"] as const;
 export const SOURCES = ["test-run", "timer", "attach"] as const;
 export const CLOCKS = ["realtime", "monotonic", "boottime", "jiffies"] as const;

@@ -20,7 +20,7 @@ export type { Syscall, SyscallName } from "./calls.ts";
 export type { EventPlace, KernelEvent, KernelEventBody, NodeId, Oops, TimerId, WorkId } from "./event-types.ts";
 export { fingerprint, fingerprintTask } from "./fingerprint.ts";
 export { Kernel, type KernelCheckpoint } from "./kernel.ts";
-export { leakedLoops, type ReferenceEdge, referenceEdges } from "./reference-graph.ts";
+export { leakedLoops, mayLeak, type ReferenceEdge, referenceEdges } from "./reference-graph.ts";
 export type { Choice, RunStatus } from "./schedule.ts";
 export type {
   BpfMap,

@@ -1,6 +1,7 @@
 import { InternalError } from "../base/errors.ts";
 import { makePrng, nextU32 } from "../base/prng.ts";
 import { EventLog } from "../events/event-log.ts";
+import { CHANGES_SHAPE } from "../events/layout.ts";
 import type { VerifierEnvironment } from "../verifier/types.ts";
 import type { MemoryHost } from "../vm/access.ts";
 import { type Executable, functionAt, lineAt } from "../vm/executable.ts";
@@ -87,6 +88,8 @@ export class Kernel implements MemoryHost {
   readonly prototypes = new Prototypes(this);
   /** The task whose step is under way. */
   current: Task | null = null;
+  /** While this stays the same, so do objects and who holds them (unless the kernel is `silent`). */
+  shape = 0;
   /** See `timers/timer-object.ts`. */
   readonly recentTimers = new Array<Timer | null>(RECENT_TIMERS).fill(null);
   /** True while a helper runs: the frame's pc is already behind the call. */
@@ -132,6 +135,7 @@ export class Kernel implements MemoryHost {
     for (const process of this.state.processes.values())
       if (process.name === name && !process.exited) return process.id;
     const id = this.state.processes.size + 1;
+    this.shape++;
     this.state.processes.set(id, { id, name, fds: new Map(), nextFd: 3, exited: false });
     return id;
   }
@@ -238,6 +242,7 @@ export class Kernel implements MemoryHost {
   restore(from: KernelCheckpoint): void {
     this.state = cloneState(from.state);
     this.memory.restore(from.memory);
+    this.shape++;
     this.current = null;
     this.recentTimers.fill(null);
     this.atCall = false;
@@ -255,6 +260,7 @@ export class Kernel implements MemoryHost {
   emit(body: KernelEventBody, beside = false): void {
     const { state } = this;
     const seq = state.seq++;
+    this.shape++;
     if (this.silent) return;
     if (beside) this.log.other(body, -1, 0, state.now, seq);
     else this.log.other(body, this.cpu ?? -1, this.#placeNumber(), state.now, seq);
@@ -263,12 +269,14 @@ export class Kernel implements MemoryHost {
   /** The event happens whose payload of so many slots was written to the log: by the running program. */
   happened(kind: number, slots: number): void {
     const { state, current } = this;
+    this.shape += CHANGES_SHAPE[kind] as number;
     this.log.end(kind, slots, current === null ? -1 : current.cpu, this.#placeNumber(), state.now, state.seq++);
   }
 
   /** The same, by no CPU and at no place of a program. */
   happenedBeside(kind: number, slots: number): void {
     const { state } = this;
+    this.shape += CHANGES_SHAPE[kind] as number;
     this.log.end(kind, slots, -1, 0, state.now, state.seq++);
   }
 

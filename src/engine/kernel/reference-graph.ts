@@ -146,7 +146,7 @@ function isHeldFromOutside(holders: ReadonlyMap<NodeId, unknown>): boolean {
 }
 
 /** False when a look at every object's holders shows that nothing can be lost. */
-function mayLeak(kernel: Kernel): boolean {
+export function mayLeak(kernel: Kernel): boolean {
   for (const program of kernel.state.programs.values()) {
     if (program.state === "live" && !isHeldFromOutside(program.holders)) return true;
   }

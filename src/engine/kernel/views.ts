@@ -1,7 +1,7 @@
 import type { NodeId } from "./event-types.ts";
 import type { Kernel } from "./kernel.ts";
-import { bytesOf, hexOf, hideSpecialFields, keyOfValue, nextValue } from "./maps/values.ts";
-import type { FileTarget, Timer, Work } from "./state.ts";
+import { bytesOf, hexOf, hideSpecialFields, indexOfValue, nextValue } from "./maps/values.ts";
+import type { BpfMap, FileTarget, Timer, Work } from "./state.ts";
 import { hrtimersInOrder } from "./timers/hrtimer-queue.ts";
 import { shownExpiry } from "./timers/timer-object.ts";
 import { bucketJiffy, bucketTimers, LEVEL_SIZE } from "./timers/wheel.ts";
@@ -22,6 +22,12 @@ export interface MapEntry {
   readonly timer: Timer | null;
   /** The work queue in the value. */
   readonly work: Work | null;
+}
+
+function keyBytes(kernel: Kernel, map: BpfMap, valueAt: number): Uint8Array {
+  const { storage } = map;
+  if (storage.kind !== "hash") return entryKey(indexOfValue(map, valueAt));
+  return kernel.memory.slice(valueAt - storage.valueOffset + storage.keyOffset, map.keySize);
 }
 
 const entryKey = (index: number): Uint8Array =>
@@ -52,7 +58,7 @@ export function mapEntries(kernel: Kernel, mapId: number, limit: number): MapEnt
         const timer = kernel.state.timers.get(control) ?? null;
         const item = map.wqAt < 0 ? 0 : kernel.memory.view.getUint32(at + map.wqAt, true);
         const work = kernel.state.works.get(item) ?? null;
-        add(bytesOf(keyOfValue(kernel, map, at)), { values, valueAt: at, timer, work });
+        add(keyBytes(kernel, map, at), { values, valueAt: at, timer, work });
       }
       break;
     }

@@ -16,13 +16,45 @@ export interface DecodeContext {
   specialValue(field: SpecialField): DecodedValue | null;
 }
 
+/** The same value at another moment, decoded: parts whose bytes are the same are the same objects again. */
+export interface DecodedBefore {
+  readonly bytes: Uint8Array;
+  readonly value: DecodedValue;
+}
+
 export const PLAIN: DecodeContext = { btf: null, special: null, specialValue: () => null };
 
 /** A value decoded through its BTF type; without one, as an integer when it has the size of one, else as bytes. */
-export function decodeValue(bytes: Uint8Array, type: BtfId, context: DecodeContext): DecodedValue {
+export function decodeValue(
+  bytes: Uint8Array,
+  type: BtfId,
+  context: DecodeContext,
+  before: DecodedBefore | null = null,
+): DecodedValue {
   const { btf } = context;
   if (btf === null || type === 0 || sizeOfType(btf, type) !== bytes.length) return untyped(bytes);
-  return decodeTyped(bytes, 0, type, context, 0);
+  return decodeTyped(bytes, 0, type, context, 0, before?.bytes.length === bytes.length ? before : null);
+}
+
+/** What was there before, when all its bytes are the same and none is special; else null. */
+function unchanged(
+  bytes: Uint8Array,
+  offset: number,
+  size: number,
+  context: DecodeContext,
+  before: DecodedBefore,
+): DecodedValue | null {
+  for (let i = offset; i < offset + size; i++) if (bytes[i] !== before.bytes[i]) return null;
+  const special = context.special?.valid === true ? context.special.fields : [];
+  return special.some((f) => f.offset < offset + size && offset < f.offset + f.size) ? null : before.value;
+}
+
+/** Part `index` of what was there before. */
+function partBefore(before: DecodedBefore | null, index: number): DecodedBefore | null {
+  const value = before?.value;
+  const part =
+    value?.kind === "struct" ? value.members[index]?.value : value?.kind === "array" ? value.items[index] : undefined;
+  return before === null || part === undefined ? null : { bytes: before.bytes, value: part };
 }
 
 function untyped(bytes: Uint8Array): DecodedValue {
@@ -37,11 +69,14 @@ function decodeTyped(
   id: BtfId,
   context: DecodeContext,
   depth: number,
+  before: DecodedBefore | null = null,
 ): DecodedValue {
   const btf = context.btf as Btf;
   const base = skipModifiersAndTypedefs(btf, id);
   const type = typeAt(btf, base);
   const size = sizeOfType(btf, base) ?? 0;
+  const same = before === null ? null : unchanged(bytes, offset, size, context, before);
+  if (same !== null) return same;
   const raw = (): DecodedValue => ({ kind: "bytes", hex: hexOf(bytes.subarray(offset, offset + size)) });
   if (depth > MAX_DEPTH) return raw();
   switch (type.kind) {
@@ -57,7 +92,7 @@ function decodeTyped(
       if (text !== null && type.count > 64) return { kind: "array", typeName, items: [], text };
       if (type.count > MAX_ITEMS || (element === 1 && type.count > 64)) return raw();
       const items = Array.from({ length: type.count }, (_, i) =>
-        decodeTyped(bytes, offset + i * element, type.type, context, depth + 1),
+        decodeTyped(bytes, offset + i * element, type.type, context, depth + 1, partBefore(before, i)),
       );
       return { kind: "array", typeName, items, text };
     }
@@ -71,10 +106,10 @@ function decodeTyped(
       return {
         kind: "struct",
         typeName: typeText(btf, id),
-        members: type.members.map((member) => ({
+        members: type.members.map((member, i) => ({
           name: member.name,
           offset: offset + Math.floor(member.bitOffset / 8),
-          value: decodeMember(bytes, offset, member, context, depth),
+          value: decodeMember(bytes, offset, member, context, depth, partBefore(before, i)),
         })),
       };
     }
@@ -82,12 +117,19 @@ function decodeTyped(
       return {
         kind: "struct",
         typeName: type.name,
-        members: type.vars.map((v) => {
+        members: type.vars.map((v, i) => {
           const variable = typeAt(btf, v.type);
           return {
             name: "name" in variable ? variable.name : "",
             offset: offset + v.offset,
-            value: decodeTyped(bytes, offset + v.offset, variableType(btf, v.type), context, depth + 1),
+            value: decodeTyped(
+              bytes,
+              offset + v.offset,
+              variableType(btf, v.type),
+              context,
+              depth + 1,
+              partBefore(before, i),
+            ),
           };
         }),
       };
@@ -102,9 +144,11 @@ function decodeMember(
   member: BtfMember,
   context: DecodeContext,
   depth: number,
+  before: DecodedBefore | null,
 ): DecodedValue {
   const btf = context.btf as Btf;
-  if (member.bitSize === 0) return decodeTyped(bytes, offset + member.bitOffset / 8, member.type, context, depth + 1);
+  if (member.bitSize === 0)
+    return decodeTyped(bytes, offset + member.bitOffset / 8, member.type, context, depth + 1, before);
   const value = readBitField(btf, bytes, offset, member);
   return { kind: "scalar", text: value.toString(), typeName: `${typeText(btf, member.type)}:${member.bitSize}` };
 }

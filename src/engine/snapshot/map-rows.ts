@@ -1,11 +1,11 @@
 import { skipModifiersAndTypedefs, typeAt, typeText } from "../btf/layout.ts";
 import { type BpfMap, type Kernel, type MapEntry, mapEntries, timerState, workState } from "../kernel/api.ts";
-import { type DecodeContext, decodeValue } from "../script/decode-value.ts";
+import { type DecodeContext, type DecodedBefore, decodeValue } from "../script/decode-value.ts";
 import { type DecodedValue, MAP_ROWS_SHOWN, type MapRow, type MapSnapshot } from "./types.ts";
 
 interface CachedRow {
   readonly values: readonly Uint8Array[];
-  /** What the bytes do not tell: states of timers, the target of a slot, the last write. */
+  /** What the bytes do not tell: states of timers and locks, the target of a slot, the last write. */
   readonly beside: string;
   readonly row: MapRow;
 }
@@ -33,11 +33,11 @@ export class MapRows {
     let same = entries.length === this.#rows.length;
     const rows = entries.map((entry, index) => {
       const cached = this.#cached.get(entry.keyHex);
-      const beside = besideOf(map, entry);
+      const beside = besideOf(kernel, map, entry);
       const kept =
         cached !== undefined && cached.beside === beside && sameValues(cached.values, entry.values)
           ? cached
-          : { values: entry.values, beside, row: makeRow(kernel, map, entry) };
+          : { values: entry.values, beside, row: makeRow(kernel, map, entry, cached ?? null) };
       next.set(entry.keyHex, kept);
       if (kept.row !== this.#rows[index]) same = false;
       return kept.row;
@@ -86,9 +86,10 @@ function columnsOf(map: BpfMap): MapSnapshot["columns"] {
   return [{ name: "", typeName: typeText(btf, map.shownValueType) }];
 }
 
-function besideOf(map: BpfMap, entry: MapEntry): string {
+function besideOf(kernel: Kernel, map: BpfMap, entry: MapEntry): string {
+  const lock = map.lockAt < 0 ? 0 : kernel.memory.view.getUint32(entry.valueAt + map.lockAt, true);
   const { timer, work } = entry;
-  return `${map.lastWrites.seqOf(entry.valueAt)} ${timer === null ? "" : timer.id + timerState(timer)} ${work === null ? "" : work.id + workState(work)} ${entry.target?.id ?? ""}`;
+  return `${map.lastWrites.seqOf(entry.valueAt)} ${lock} ${timer === null ? "" : timer.id + timerState(timer)} ${work === null ? "" : work.id + workState(work)} ${entry.target?.id ?? ""}`;
 }
 
 function sameValues(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean {
@@ -102,7 +103,8 @@ function sameValues(a: readonly Uint8Array[], b: readonly Uint8Array[]): boolean
   return true;
 }
 
-function makeRow(kernel: Kernel, map: BpfMap, entry: MapEntry): MapRow {
+/** `before`: the row that had this key at the last snapshot. */
+function makeRow(kernel: Kernel, map: BpfMap, entry: MapEntry, before: CachedRow | null): MapRow {
   const context: DecodeContext = {
     btf: map.btf,
     special: map.special,
@@ -122,18 +124,26 @@ function makeRow(kernel: Kernel, map: BpfMap, entry: MapEntry): MapRow {
     },
   };
   const plain: DecodeContext = { btf: map.btf, special: null, specialValue: () => null };
-  const values = entry.values.map((bytes) => decodeValue(bytes, map.shownValueType, context));
+  const values = entry.values.map((bytes, i) =>
+    decodeValue(bytes, map.shownValueType, context, decodedBefore(before, i)),
+  );
   const value = targetValue(kernel, entry) ?? values[0] ?? { kind: "bytes", hex: "" };
   const perCpu = values.length > 1 ? values : null;
   const write = map.lastWrites.get(entry.valueAt);
   return {
     node: entry.node,
-    key: decodeValue(entry.key, map.shownKeyType, plain),
+    key: before?.row.key ?? decodeValue(entry.key, map.shownKeyType, plain),
     keyHex: entry.keyHex,
     value,
     perCpu,
     lastWrite: write === null ? null : { at: write.at, by: kernel.log.string(write.by), seq: write.seq },
   };
+}
+
+function decodedBefore(row: CachedRow | null, copy: number): DecodedBefore | null {
+  const bytes = row?.values[copy];
+  const value = row?.row.perCpu === null ? row.row.value : row?.row.perCpu[copy];
+  return bytes === undefined || value === undefined ? null : { bytes, value };
 }
 
 function targetValue(kernel: Kernel, entry: MapEntry): DecodedValue | null {

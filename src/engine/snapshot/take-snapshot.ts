@@ -2,6 +2,7 @@ import { mapTypeName, progTypeName } from "../abi/types.ts";
 import {
   type BpfMap,
   type Kernel,
+  mayLeak,
   queuedTimers,
   type Task,
   type Timer,
@@ -18,6 +19,7 @@ import { takeGraph } from "./graph.ts";
 import { MapRows } from "./map-rows.ts";
 import {
   type CpuSnapshot,
+  type GraphSnapshot,
   type MapSnapshot,
   type ProgramSnapshot,
   type QueueSnapshot,
@@ -36,6 +38,8 @@ export class SnapshotTaker {
   /** True when nothing was running at the last snapshot: until the next event, only time passes. */
   #quiet = false;
   readonly #limit: number | undefined;
+  /** `Kernel.shape` at the last snapshot; -1 when it does not tell that the graph is the same. */
+  #shape = -1;
 
   /** `rows`: most rows of a map, if not as many as the page shows. */
   constructor(rows?: number) {
@@ -85,9 +89,24 @@ export class SnapshotTaker {
         ? { timerCount: state.timers.size + state.works.size }
         : {}),
       queues: takeQueues(kernel),
-      graph: takeGraph(kernel, maps, timers),
+      graph: this.#takeGraph(kernel, maps, timers),
       oops: state.oops,
     };
+  }
+
+  #takeGraph(kernel: Kernel, maps: readonly MapSnapshot[], timers: readonly TimerSnapshot[]): GraphSnapshot {
+    const last = this.#last;
+    const shape = this.#shape;
+    // Whether something has leaked may depend on what runs.
+    this.#shape = kernel.silent || mayLeak(kernel) ? -1 : kernel.shape;
+    const same =
+      last !== null &&
+      this.#shape === shape &&
+      shape >= 0 &&
+      maps.every((map, i) => map.count === last.maps[i]?.count) &&
+      timers.length === last.timers.length &&
+      timers.every((timer, i) => sameInGraph(timer, last.timers[i] as TimerSnapshot));
+    return same ? last.graph : takeGraph(kernel, maps, timers);
   }
 
   #takeMap(kernel: Kernel, map: BpfMap): MapSnapshot {
@@ -119,6 +138,9 @@ export class SnapshotTaker {
 
 /** A snapshot without anything to compare with, of every row: for the CLI and tests. */
 export const takeSnapshot = (kernel: Kernel): Snapshot => new SnapshotTaker(Number.POSITIVE_INFINITY).take(kernel);
+
+const sameInGraph = (a: TimerSnapshot, b: TimerSnapshot): boolean =>
+  a.id === b.id && a.state === b.state && a.callback?.programId === b.callback?.programId;
 
 /** All timers; of too many those that run and those that are due first. */
 function shownTimers(kernel: Kernel): Timer[] {
