@@ -84,12 +84,14 @@ const isRunnable = (kernel: Kernel, task: Task): boolean => task.wait === null |
  */
 function topTask(kernel: Kernel, cpu: Cpu): Task | null {
   const { stack } = cpu;
-  const last = kernel.state.tasks.get(stack[stack.length - 1] ?? -1) ?? null;
+  if (stack.length === 0) return null;
+  const last = kernel.state.tasks.get(stack[stack.length - 1] as number) ?? null;
+  if (stack.length === 1) return last;
   for (let i = stack.length - 1; i > 0; i--) {
     const task = kernel.state.tasks.get(stack[i] as number);
     if (task === undefined || !sleeps(kernel, task)) return task ?? last;
   }
-  const lowest = kernel.state.tasks.get(stack[0] ?? -1);
+  const lowest = kernel.state.tasks.get(stack[0] as number);
   return lowest !== undefined && isRunnable(kernel, lowest) ? lowest : last;
 }
 
