@@ -22,11 +22,10 @@ import type { OpFrame, Task } from "./state.ts";
 import { op, pushFunction, STACK_FRAME_BYTES, STACK_FRAME_STRIDE, setNumber, setPointer, stackLeft } from "./tasks.ts";
 import { afterWatchedStore, beforeWatchedStore } from "./watch.ts";
 
-/**
- * Instructions (about) that compiled code gets at a time (more than a round of any loop takes: programs are shorter), and in one go,
- * before it is left as it stands.
- */
-export const SLICE: Slice = { chunk: 2_000_000, all: 4_000_000, stretch: 1 << 16 };
+/** What compiled code gets at a time, and in one go, before it is left as it stands: some 10 ms. */
+export const SLICE: Slice = { chunk: 250_000, all: 4_000_000, stretch: 1 << 16 };
+/** What a call of the kernel, or a step of an operation, costs beside it, in instructions of about the same time. */
+const CALL_FUEL = 100;
 const NESTED_FUEL = 1_000_000;
 /**
  * Instructions (about) of one run of a program after which the watchdog ends it: what Linux's own code does in 20 s, when its watchdog
@@ -262,7 +261,10 @@ export class CompiledPrograms implements HelperHost {
       // What runs compiled below has counted for itself.
       if (top.kind === "vm")
         this.#granted = Math.max(this.#granted, before + executeProgram(kernel, task, top, NESTED_FUEL));
-      else OPERATIONS[top.name]?.(kernel, task, top);
+      else {
+        OPERATIONS[top.name]?.(kernel, task, top);
+        this.#granted += CALL_FUEL;
+      }
       if (mayLeave && this.#granted > this.slice.all && task.frames.length > depth) this.suspended = true;
       if (this.suspended) return false;
     }
@@ -288,6 +290,7 @@ export class CompiledPrograms implements HelperHost {
   helper(frame: VmFrame, id: number): boolean {
     const task = this.#running;
     const depth = task.frames.length;
+    this.#granted += CALL_FUEL;
     callHelper(this.#kernel, task, frame, id);
     return this.#finishCall(task, depth, frame, !SHORT_WAYS.has(id));
   }
@@ -295,6 +298,7 @@ export class CompiledPrograms implements HelperHost {
   kfunc(frame: VmFrame, slot: number): boolean {
     const task = this.#running;
     const depth = task.frames.length;
+    this.#granted += CALL_FUEL;
     callKfunc(this.#kernel, task, frame, slot);
     return this.#finishCall(task, depth, frame, true);
   }
@@ -372,13 +376,15 @@ export class CompiledPrograms implements HelperHost {
     return done;
   }
 
-  refuel(): number {
+  refuel(frame: VmFrame): number {
     if (this.#granted >= this.slice.all) {
       this.suspended = true;
       return 0;
     }
-    this.#granted += this.slice.chunk;
-    return this.slice.chunk;
+    // More than a round of any loop takes, written out four times.
+    const chunk = Math.max(this.slice.chunk, 4 * this.#kernel.executable(frame.program).op.length);
+    this.#granted += chunk;
+    return chunk;
   }
 
   tells(): boolean {

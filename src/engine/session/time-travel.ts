@@ -64,9 +64,7 @@ export class TimeTravel {
       this.#run.restore(from);
       return;
     }
-    const reached = (): boolean => this.#run.position >= target;
-    const coarse = this.#replay(from, Number.POSITIVE_INFINITY, false, reached);
-    this.#replay(from, coarse - 1, true, reached);
+    this.#replay(from, () => this.#run.position >= target);
   }
 
   back(): void {
@@ -74,9 +72,8 @@ export class TimeTravel {
     if (here === 0) return;
     this.#leaveHead();
     const from = this.#run.recording.before(here - 1);
-    const coarse = this.#replay(from, Number.POSITIVE_INFINITY, false, () => this.#run.position >= here);
     let before = from.seq;
-    this.#replay(from, coarse - 1, true, () => {
+    this.#replay(from, () => {
       if (this.#run.position >= here) return true;
       before = this.#run.position;
       return false;
@@ -85,23 +82,23 @@ export class TimeTravel {
   }
 
   /**
-   * From a checkpoint to the first moment at which `until` holds: in ticks of many instructions (their number is returned), or in
-   * ticks of one after `coarse` such ticks, of which the last that matters is one too many.
+   * From a checkpoint to the first moment at which `until` holds, instruction by instruction at last: how many long ticks may be made
+   * before it is found out first, then how many shorter ones behind those.
    */
-  #replay(from: Moment, coarse: number, fine: boolean, until: () => boolean): number {
+  #replay(from: Moment, until: () => boolean): void {
     const { kernel, recording } = this.#run;
-    this.#run.restore(from);
     recording.events.frozen = true;
     const { stops } = kernel;
     kernel.stops = null;
     try {
-      let done = 0;
-      while (done < coarse && (fine || !until())) {
-        if (this.#engine.tick(COARSE_FUEL) !== "worked") break;
-        done++;
+      const known: { readonly fuel: number; readonly ticks: number }[] = [];
+      for (const fuel of REPLAY_FUEL) {
+        this.#run.restore(from);
+        for (const step of known) for (let i = 0; i < step.ticks && !until(); i++) this.#engine.tick(step.fuel);
+        let ticks = 0;
+        while (!until() && this.#engine.tick(fuel) === "worked") ticks++;
+        known.push({ fuel, ticks: ticks - 1 });
       }
-      while (fine && !until() && this.#engine.tick(1) === "worked");
-      return done;
     } finally {
       recording.events.frozen = false;
       kernel.stops = stops;
@@ -111,5 +108,5 @@ export class TimeTravel {
   }
 }
 
-/** Instructions of a coarse tick of a replay. */
-const COARSE_FUEL = 512;
+/** Instructions of a tick of a replay: with so many that programs run compiled, with fewer than that takes, and with one. */
+const REPLAY_FUEL = [20_000, 500, 1] as const;

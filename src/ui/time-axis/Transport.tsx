@@ -208,8 +208,17 @@ export function Transport({ detailed }: { readonly detailed: boolean }) {
   );
 }
 
-/** In views that do not tell every place: only where a breakpoint or watch has stopped the run. */
+/** In views that do not tell every place: only where a breakpoint, watch or pause has stopped the run within a program. */
 function StoppedHere() {
   const stopped = usePlayground((s) => s.run.stopped);
-  return stopped ? <StoppedWords stopped={stopped} /> : null;
+  const paused = usePlayground((s) => s.run.status === "paused" && s.run.following);
+  const busy = usePlayground((s) => s.run.snapshot?.cpus.find((c) => c.running !== null) ?? null);
+  if (stopped) return <StoppedWords stopped={stopped} />;
+  if (!paused || !busy?.running) return null;
+  const { line, insn, functionName } = busy.running;
+  return (
+    <span className="u where stopped" role="status">
+      Paused at {line > 0 ? `line ${line}` : `instruction ${insn}`} of <code>{functionName}</code>, CPU {busy.id}
+    </span>
+  );
 }
