@@ -1,7 +1,12 @@
 import type {
   BuildReport,
+  DescribedSchedule,
   Diagnostic,
+  ExploreOutcome,
+  ExploreProgress,
   KernelEvent,
+  PolicyName,
+  ScheduleStep,
   ScriptState,
   SessionSettings,
   Snapshot,
@@ -47,7 +52,29 @@ export type EngineRequest =
   | { readonly kind: "step-event"; readonly direction: 1 | -1 }
   | { readonly kind: "seek"; readonly seq: number }
   | { readonly kind: "command"; readonly text: string }
+  /** Asks for `script`, which is that of the run, with the commands that were given live; see `scriptWithLive`. */
+  | { readonly kind: "script-with-live"; readonly script: string }
   | { readonly kind: "inspect"; readonly program: string }
+  /**
+   * Searches every schedule of a script of the object that runs, under any policy; the run stands meanwhile. Progress comes as events,
+   * the reply when the search is over.
+   */
+  | {
+      readonly kind: "explore";
+      readonly script: string;
+      readonly policy: PolicyName;
+      /** Preemptions at most, 0..20. */
+      readonly bound: number;
+    }
+  /** Ends the search under way, which replies with what it has. */
+  | { readonly kind: "cancel-explore" }
+  /** The run of a schedule takes the place of the one before, at its end. */
+  | {
+      readonly kind: "replay";
+      readonly run: number;
+      readonly script: string;
+      readonly schedule: readonly ScheduleStep[];
+    }
   /** Breakpoints and watches of this run and of those that are opened after it, until told otherwise. */
   | { readonly kind: "stop-at"; readonly points: StopPoints };
 
@@ -60,6 +87,19 @@ export interface OpenResult {
 export interface CommandResult {
   /** Null when the command was done and succeeded, or has been stopped within and goes on with the run. */
   readonly error: { readonly text: string; readonly errno: string } | null;
+}
+
+export interface ExploreReport {
+  readonly policy: PolicyName;
+  /** The script's faults; then nothing was searched. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** False: no line of the script runs beside another. */
+  readonly concurrent: boolean;
+  /** Null when nothing was searched. */
+  readonly outcome: ExploreOutcome | null;
+  /** Of a counterexample. */
+  readonly schedule: DescribedSchedule | null;
+  readonly milliseconds: number;
 }
 
 /** What the reply to a request carries. */
@@ -76,6 +116,12 @@ export interface EngineResults {
   "step-event": null;
   seek: null;
   command: CommandResult;
+  explore: ExploreReport;
+  "cancel-explore": null;
+  /** Null: no object is open. */
+  replay: DescribedSchedule | null;
+  /** Null while a command is under way, or when the script has stopped. */
+  "script-with-live": string | null;
   inspect: VerifierView | null;
   "stop-at": null;
 }
@@ -114,7 +160,15 @@ export interface CrashEvent {
   readonly message: string;
 }
 
-export type EngineEvent = RunEvent | CrashEvent;
+/** A search goes on. */
+export interface ExploreEvent {
+  readonly kind: "explore";
+  readonly policy: PolicyName;
+  readonly progress: ExploreProgress;
+  readonly milliseconds: number;
+}
+
+export type EngineEvent = RunEvent | CrashEvent | ExploreEvent;
 
 /** Messages on the port. */
 export type ToEngine =

@@ -1,6 +1,6 @@
 import type { ScriptState, SessionSettings } from "../protocol/engine-types.ts";
 import { NO_STOPS } from "./stops.ts";
-import type { BuildState, PlaygroundState, RunState, SourceState, ViewState } from "./types.ts";
+import type { BuildState, PlaygroundState, RaceState, RunState, SourceState, ViewState } from "./types.ts";
 
 /** Settings of a new snippet; those of the engine (a test compares them). */
 export const DEFAULT_SETTINGS: SessionSettings = {
@@ -57,6 +57,24 @@ export const NO_RUN: RunState = {
   commandError: null,
 };
 
+/** As on the command line. */
+export const DEFAULT_BOUND = 3;
+export const MAX_BOUND = 20;
+
+export const NO_RACE: RaceState = {
+  bound: DEFAULT_BOUND,
+  phase: "idle",
+  searching: null,
+  progress: null,
+  milliseconds: 0,
+  report: null,
+  schedule: null,
+  replayed: false,
+  step: null,
+  comparison: [],
+  failure: null,
+};
+
 const VIEW: ViewState = {
   view: "write",
   theme: "system",
@@ -75,6 +93,7 @@ export const INITIAL_STATE: PlaygroundState = {
   build: BUILD,
   run: NO_RUN,
   verifier: null,
+  race: NO_RACE,
   view: VIEW,
   demos: [],
 };

@@ -10,6 +10,7 @@ import { decodeLink, encodeLink } from "../share/codec/link.ts";
 import { readSnippet, type Snippet, writeSnippet } from "../share/codec/snippet.ts";
 import { Drafts, type TextStorage } from "./drafts.ts";
 import { DEFAULT_SETTINGS, INITIAL_STATE, NO_RUN } from "./initial-state.ts";
+import { Races } from "./races.ts";
 import { reduceRun } from "./run-reducer.ts";
 import { snippetOf, tooLong, type Versions, type Work, workOf } from "./snippets.ts";
 import { hasCode, keptBy, movedWithText, NO_STOPS, withBreakpoint, withWatch } from "./stops.ts";
@@ -49,6 +50,7 @@ export class Playground {
   readonly #host: PlaygroundHost;
   readonly #engine: EngineClient;
   readonly #compiler: CompilerClient;
+  readonly #races: Races;
   #drafts: Drafts;
   #draftNumber = 0;
   /** Number of the newest build; answers to older ones are dropped. */
@@ -59,6 +61,8 @@ export class Playground {
   #opening: number | null = null;
   /** Moment to go to when the work of a link is opened. */
   #moment: number | null = null;
+  /** Schedule to replay then. */
+  #schedule: Snippet["schedule"] | null = null;
   #editTimer: ReturnType<typeof setTimeout> | null = null;
   #saveTimer: ReturnType<typeof setTimeout> | null = null;
   #seeking = false;
@@ -78,6 +82,16 @@ export class Playground {
       onEvent: (event) => this.#onEngineEvent(event),
       onRestart: (reason) => this.#onEngineRestart(reason),
       ...(host.pace ? { pace: (done: () => void) => host.pace?.(done) } : {}),
+    });
+    this.#races = new Races({
+      store: this.store,
+      engine: this.#engine,
+      nextRun: () => ++this.#opened,
+      showRun: (run) => {
+        this.#shown = run;
+        this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed, status: "paused" } }));
+      },
+      seek: (seq) => this.#seek(seq),
     });
     this.actions = this.#makeActions();
   }
@@ -156,6 +170,8 @@ export class Playground {
 
   #open({ source, file }: Work, dirty: boolean): void {
     this.#moment = null;
+    this.#schedule = null;
+    this.#races.reset();
     this.store.setState((s) => ({
       source: { ...source, file, dirty, saved: s.source.saved === "off" ? "off" : "saved" },
       view: { ...s.view, selectedNode: null, selectedInsn: null, cursorLine: null, stops: NO_STOPS, banner: null },
@@ -175,6 +191,7 @@ export class Playground {
     this.flush();
     this.#open(workOf(snippet), false);
     this.#moment = snippet.moment?.event ?? null;
+    this.#schedule = snippet.schedule ?? null;
     const { engine, compiler } = snippet.versions;
     const mine = this.#host.versions;
     if (engine !== mine.engine || compiler !== mine.compiler) {
@@ -186,8 +203,9 @@ export class Playground {
     this.#buildNow();
   }
 
-  #edited(change: Partial<SourceState>): void {
+  #edited(change: Partial<SourceState>, policyOnly = false): void {
     this.#source({ ...change, dirty: true });
+    this.#races.reset(policyOnly);
     this.#host.dropFragment();
     this.#saveSoon();
     if (this.#editTimer !== null) clearTimeout(this.#editTimer);
@@ -212,7 +230,8 @@ export class Playground {
   }
 
   #snippet(moment: number | null): Snippet {
-    return snippetOf({ source: this.#state.source, file: this.#file }, this.#host.versions, moment);
+    const schedule = moment === null ? null : this.#races.shared;
+    return snippetOf({ source: this.#state.source, file: this.#file }, this.#host.versions, moment, schedule);
   }
 
   // Building.
@@ -306,7 +325,7 @@ export class Playground {
     const before = this.#told;
     this.#tellStops();
     const opened = ++this.#opened;
-    const seek = this.#moment;
+    const seek = this.#schedule === null ? this.#moment : null;
     this.#moment = null;
     this.#opening = performance.now();
     let result: OpenResult;
@@ -329,6 +348,7 @@ export class Playground {
     if (result.started) {
       this.#shown = opened;
       this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed, status: "paused" } }));
+      this.#races.left();
     }
     if (number !== this.#build) return;
     if (result.started) {
@@ -337,9 +357,34 @@ export class Playground {
         verifier: null,
       }));
       this.#keepStops(result.report);
+      this.#openSchedule();
     } else {
       this.#report(result.report);
     }
+  }
+
+  /** True when a search waits for the build under way. */
+  #exploreNext = false;
+
+  #explore(): void {
+    const { build } = this.#state;
+    if (this.#editTimer === null && (build.phase === "done" || build.phase === "idle")) void this.#races.explore();
+    else {
+      this.#exploreNext = true;
+      if (this.#editTimer !== null) this.#buildNow();
+    }
+  }
+
+  #openSchedule(): void {
+    if (this.#exploreNext) {
+      this.#exploreNext = false;
+      void this.#races.explore();
+    }
+    const schedule = this.#schedule;
+    this.#schedule = null;
+    if (schedule === null || schedule === undefined) return;
+    this.#setView({ view: "race" });
+    void this.#races.open(schedule);
   }
 
   /** A verdict that takes for ever is given up when there is something newer to judge. */
@@ -379,6 +424,10 @@ export class Playground {
   // Running.
 
   #onEngineEvent(event: EngineEvent): void {
+    if (event.kind === "explore") {
+      this.#races.onProgress(event);
+      return;
+    }
     if (event.run !== this.#shown) return;
     if (event.kind === "crash") {
       this.#setRun({ status: "paused" });
@@ -470,6 +519,7 @@ export class Playground {
     await this.#engine.request({ kind: "restart", run, script, play: true });
     this.#shown = run;
     this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed, status: "running" } }));
+    this.#races.left();
   }
 
   // What the page may do.
@@ -485,7 +535,8 @@ export class Playground {
       },
       editScript: (script) => this.#edited({ script }),
       changeSettings: (settings: Partial<SessionSettings>) => {
-        this.#edited({ settings: { ...this.#state.source.settings, ...settings } });
+        const policyOnly = Object.keys(settings).join() === "policy";
+        this.#edited({ settings: { ...this.#state.source.settings, ...settings } }, policyOnly);
         this.#buildNow();
       },
       openDemo: (id) => {
@@ -566,9 +617,19 @@ export class Playground {
           () => {},
         );
       },
+      setBound: (bound) => this.#races.setBound(bound),
+      explore: () => this.#explore(),
+      exploreUnder: (policy) => {
+        if (policy === this.#state.source.settings.policy) return this.#explore();
+        this.actions.changeSettings({ policy });
+        this.#exploreNext = true;
+      },
+      cancelExplore: () => this.#races.cancel(),
+      comparePolicies: () => void this.#races.compare(),
+      selectStep: (step) => void this.#races.select(step),
       share: async () => {
-        const { run, source } = this.#state;
-        const away = run.status !== "none" && run.position < run.events.length;
+        const { run, source, race } = this.#state;
+        const away = run.status !== "none" && (run.position < run.events.length || race.replayed);
         const fragment = encodeLink(this.#snippet(away ? run.position : null));
         if (fragment === null) {
           throw new Error(

@@ -14,7 +14,12 @@ export interface Work {
   readonly file: string;
 }
 
-export function snippetOf({ source, file }: Work, versions: Versions, moment: number | null): Snippet {
+export function snippetOf(
+  { source, file }: Work,
+  versions: Versions,
+  moment: number | null,
+  schedule: Snippet["schedule"] | null = null,
+): Snippet {
   return {
     version: SNIPPET_VERSION,
     sources: [{ name: file, text: source.program }],
@@ -24,6 +29,7 @@ export function snippetOf({ source, file }: Work, versions: Versions, moment: nu
     ...(source.demo === null ? {} : { demo: source.demo }),
     ...(source.object === null ? {} : { object: { name: source.object.name, base64: toBase64(source.object.bytes) } }),
     ...(moment === null ? {} : { moment: { event: moment } }),
+    ...(schedule === null || schedule === undefined ? {} : { schedule }),
   };
 }
 

@@ -1,7 +1,11 @@
+import type { ExploreReport } from "../protocol/engine.ts";
 import type {
   Breakpoint,
   BuildReport,
+  DescribedSchedule,
+  ExploreProgress,
   KernelEvent,
+  PolicyName,
   ScriptState,
   SessionSettings,
   Snapshot,
@@ -75,11 +79,42 @@ export interface ViewState {
   readonly banner: { readonly kind: "info" | "error"; readonly text: string } | null;
 }
 
+/** What a search under one policy came to. */
+export interface PolicyRow {
+  readonly policy: PolicyName;
+  readonly state: "waiting" | "searching" | "done" | "cancelled";
+  readonly report: ExploreReport | null;
+}
+
+/** The search over schedules of the script as it stands. An edit or another setting forgets all but the bound. */
+export interface RaceState {
+  /** Preemptions at most. */
+  readonly bound: number;
+  readonly phase: "idle" | "searching" | "done";
+  /** Under which policy is searched. */
+  readonly searching: PolicyName | null;
+  readonly progress: ExploreProgress | null;
+  readonly milliseconds: number;
+  /** Of the policy that is set. */
+  readonly report: ExploreReport | null;
+  /** The schedule that is shown: of a counterexample, or of a link. */
+  readonly schedule: DescribedSchedule | null;
+  /** True when the run is the one of this schedule. */
+  readonly replayed: boolean;
+  /** The step that is looked at. */
+  readonly step: number | null;
+  /** Policies side by side; empty until asked for. */
+  readonly comparison: readonly PolicyRow[];
+  /** Why the machinery failed; null when it did not. */
+  readonly failure: string | null;
+}
+
 export interface PlaygroundState {
   readonly source: SourceState;
   readonly build: BuildState;
   readonly run: RunState;
   readonly verifier: VerifierView | null;
+  readonly race: RaceState;
   readonly view: ViewState;
   readonly demos: readonly {
     readonly id: string;
@@ -121,6 +156,17 @@ export interface PlaygroundActions {
   command(line: string): void;
   /** Asks for the verifier's states of a program (they are made on demand). */
   inspectProgram(program: string): void;
+  /** Preemptions at most of the searches to come. */
+  setBound(bound: number): void;
+  /** Searches every schedule of the script under the policy that is set; the run stands meanwhile. */
+  explore(): void;
+  cancelExplore(): void;
+  /** Another policy, and a search under it. */
+  exploreUnder(policy: PolicyName): void;
+  /** The same under every policy, one after the other. */
+  comparePolicies(): void;
+  /** Shows the moment behind a step of the schedule. */
+  selectStep(step: number): void;
   share(): Promise<{ readonly url: string; readonly length: number }>;
   downloadObject(): { readonly name: string; readonly bytes: Uint8Array } | null;
   downloadSnippet(): { readonly name: string; readonly text: string };

@@ -4,7 +4,7 @@ import type { ExploreOutcome, ShownStep } from "../../engine/explore/types.ts";
 import {
   DEFAULT_BOUND,
   DEFAULT_STATES,
-  describeCounterexample,
+  describeSchedule,
   hasBlocks,
   MAX_BOUND,
   startExploration,
@@ -62,7 +62,8 @@ export async function run(args: readonly string[]): Promise<number> {
   const { exploration } = started;
   while (exploration.outcome === null) exploration.work();
   const { outcome } = exploration;
-  const steps = outcome.result === "counterexample" ? describeCounterexample(built, script.text, outcome.found) : [];
+  const found = outcome.result === "counterexample" ? outcome.found.choices : null;
+  const steps = found === null ? [] : describeSchedule(built, script.text, found).steps;
   if (json) {
     printJson(file, {
       result: outcome.result,

@@ -60,6 +60,11 @@ export interface ShownStep extends ScheduleStep {
   readonly mark: "none" | "quiet" | "cause" | "failure";
 }
 
+export interface DescribedSchedule {
+  readonly steps: readonly ShownStep[];
+  readonly failure: Failure | null;
+}
+
 /** How far a search has come. */
 export interface ExploreProgress {
   /** Preemptions that the schedules under way have. */

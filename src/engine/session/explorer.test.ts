@@ -9,7 +9,7 @@ import { auditKernel } from "../kernel/api.ts";
 import {
   choicesOf,
   DEFAULT_BOUND,
-  describeCounterexample,
+  describeSchedule,
   failureOf,
   scenarioOf,
   startExploration,
@@ -149,7 +149,8 @@ describe("a value that two CPUs change", () => {
   it("tells the lost update step by step, and the recording walks it", () => {
     const built = build("count");
     const found = foundIn(explore(built, COUNT("bare")));
-    const steps = describeCounterexample(built, COUNT("bare"), found);
+    const { steps, failure } = describeSchedule(built, COUNT("bare"), found.choices);
+    expect(failure).toEqual(found.failure);
     expect(steps.map((s) => s.step)).toEqual([
       "begin0: prog run bare",
       "cpu0: bare begins",

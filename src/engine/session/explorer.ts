@@ -2,7 +2,7 @@ import type { Diagnostic } from "../base/diagnostic.ts";
 import { accessWords, namesOf, nodeWords, stepWords } from "../explore/describe-step.ts";
 import { search } from "../explore/search.ts";
 import type {
-  Counterexample,
+  DescribedSchedule,
   ExploreOutcome,
   ExploreProgress,
   Failure,
@@ -153,43 +153,43 @@ export function choicesOf(schedule: readonly ScheduleStep[]): string[] {
   return ids.filter((id) => /^(?:begin|cpu|irq|work|worker|rcu)\d+$|^time$/.test(id));
 }
 
-/** Every step of a counterexample, in words, with the moments of the recording that {@link startReplay} makes. */
-export function describeCounterexample(
+/**
+ * Every step of a schedule, in words, with the moments of the recording that {@link startReplay} makes; the last one is the failure. Null
+ * when nothing fails: a schedule of another program or another engine.
+ */
+export function describeSchedule(
   built: BuiltObject,
   scriptText: string,
-  found: Counterexample,
-): readonly ShownStep[] {
+  choices: readonly string[],
+): DescribedSchedule {
   const { run } = startRun(built, scriptText, null, "asked");
   const steps: ShownStep[] = [];
   let from = run.position;
   while (failureOf(run) === null && !run.scriptFinished) {
     const options = run.options();
     if (options.length > 0) {
-      steps.push(describeStep(run, chosen(options, found.choices[run.stepsTaken]), options, steps.at(-1)));
+      steps.push(describeStep(run, run.chosen(options, choices[run.stepsTaken]), options, steps.at(-1)));
       from = run.position;
       continue;
     }
     const before = run.commandsDone;
-    if (run.tick(Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER) === "over") break;
+    if (run.tick(Number.POSITIVE_INFINITY, FUEL) === "over") break;
     if (run.commandsDone === before) continue;
     const { text, retval, errno } = run.lastCommand as CommandOutcome;
     steps.push(scriptStep(run, `${text} = ${errno === null ? retval : `-${errno}`}`, from));
     from = run.position;
   }
-  const { failure } = found;
+  const failure = failureOf(run);
   const under = run.lineUnder;
   if (under !== null) steps.push(scriptStep(run, under, from));
+  if (failure === null) return { steps, failure };
   const cause = causeOf(run, steps, failure);
   const { kind, message: words, cpu, at, place } = failure;
   const end = { from: run.position, to: run.position, change: "same", mark: "failure" } as const;
-  return [
-    ...steps.map((step, i) => (i === cause ? { ...step, mark: "cause" as const } : step)),
-    { cpu, step: `${kind}: ${words}`, at, actor: kind, words, place, ...end },
-  ];
+  const last: ShownStep = { cpu, step: `${kind}: ${words}`, at, actor: kind, words, place, ...end };
+  const marked = steps.map((step, i) => (i === cause ? { ...step, mark: "cause" as const } : step));
+  return { steps: [...marked, last], failure };
 }
-
-const chosen = (options: readonly BlockOption[], id: string | undefined): BlockOption =>
-  options.find((o) => o.id === id) ?? (options[0] as BlockOption);
 
 /** Takes a step and says what it did. */
 function describeStep(

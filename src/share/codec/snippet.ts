@@ -42,6 +42,9 @@ const text = v.pipe(v.string(), v.maxLength(MAX_TEXT));
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(128));
 const count = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1e9));
 
+/** Virtual ns. */
+const time = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 53));
+
 const snippet = v.object({
   version: v.literal(SNIPPET_VERSION),
   sources: v.pipe(v.array(v.object({ name, text })), v.maxLength(8)),
@@ -58,9 +61,7 @@ const snippet = v.object({
   moment: v.optional(v.object({ event: count })),
   schedule: v.optional(
     v.pipe(
-      v.array(
-        v.object({ cpu: v.pipe(v.number(), v.integer()), step: v.pipe(v.string(), v.maxLength(200)), at: count }),
-      ),
+      v.array(v.object({ cpu: v.pipe(v.number(), v.integer()), step: v.pipe(v.string(), v.maxLength(200)), at: time })),
       v.maxLength(10_000),
     ),
   ),

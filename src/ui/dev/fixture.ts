@@ -11,6 +11,7 @@ import type {
   VariablePlace,
   VerifierView,
 } from "../../protocol/engine-types.ts";
+import { NO_RACE } from "../../store/initial-state.ts";
 import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
 
 /** A recorded-looking state of every panel, for drawing without an engine. */
@@ -619,6 +620,7 @@ export const STATE: PlaygroundState = {
     dirty: true,
     saved: "saved",
   },
+  race: NO_RACE,
   build: {
     phase: "done",
     download: null,
@@ -714,6 +716,13 @@ export function fixtureStore() {
     editScript: (script) => store.setState((s) => ({ source: { ...s.source, script, dirty: true } })),
     changeSettings: (settings) =>
       store.setState((s) => ({ source: { ...s.source, settings: { ...s.source.settings, ...settings } } })),
+    setBound: (bound) => store.setState((s) => ({ race: { ...s.race, bound } })),
+    explore: () => {},
+    exploreUnder: (policy) =>
+      store.setState((s) => ({ source: { ...s.source, settings: { ...s.source.settings, policy } } })),
+    cancelExplore: () => {},
+    comparePolicies: () => {},
+    selectStep: (step) => store.setState((s) => ({ race: { ...s.race, step } })),
     openDemo: (demo) => store.setState((s) => ({ source: { ...s.source, demo, dirty: false } })),
     openSource: (file, program, script) =>
       store.setState((s) => ({

@@ -9,6 +9,8 @@ import { QueueBody } from "../panels/QueuePanel.tsx";
 import { RegistersView } from "../panels/RegistersView.tsx";
 import { TimerList } from "../panels/TimersPanel.tsx";
 import { WhyAlive } from "../panels/WhyAlivePanel.tsx";
+import { SchedulePanel } from "../race/SchedulePanel.tsx";
+import { VerdictPanel } from "../race/VerdictPanel.tsx";
 import { usePlayground } from "../shell/context.tsx";
 import { VerticalAxis } from "../time-axis/VerticalAxis.tsx";
 import { InstructionsBody } from "../verify/InstructionsPanel.tsx";
@@ -45,6 +47,10 @@ function Body({ panel }: { readonly panel: NarrowPanel }) {
       return <ActivityPanel />;
     case "verdict":
       return <Verdict />;
+    case "found":
+      return <VerdictPanel />;
+    case "schedule":
+      return <SchedulePanel />;
     case "paths":
       return <PathsPanel />;
     case "state":

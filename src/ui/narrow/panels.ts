@@ -17,7 +17,9 @@ export type NarrowPanel =
   | "axis"
   | "queue"
   | "alive"
-  | "registers";
+  | "registers"
+  | "found"
+  | "schedule";
 
 const LABELS: Record<NarrowPanel, string> = {
   code: "Code",
@@ -37,6 +39,8 @@ const LABELS: Record<NarrowPanel, string> = {
   queue: "Queue",
   alive: "Why alive",
   registers: "Registers",
+  found: "Found",
+  schedule: "Schedule",
 };
 
 const WRITE: readonly NarrowPanel[] = ["code", "script", "graph", "maps", "timers", "events", "assembly"];
@@ -44,7 +48,7 @@ const PANELS: Record<ViewName, readonly NarrowPanel[]> = {
   write: WRITE,
   verify: ["verdict", "code", "paths", "instructions", "state", "log", "translated"],
   time: ["axis", "queue", "graph", "maps", "events", "alive", "registers", "code", "script"],
-  race: WRITE,
+  race: ["found", "schedule", "graph", "maps", "timers", "events", "code", "script"],
   lesson: WRITE,
 };
 

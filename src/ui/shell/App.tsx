@@ -9,6 +9,7 @@ import "../styles/verify.css";
 import "../styles/verdict.css";
 import "../styles/graph.css";
 import "../styles/axis.css";
+import "../styles/race.css";
 import "../styles/narrow.css";
 import { Component, type ReactNode, useEffect, useRef } from "react";
 import type { StoreApi } from "zustand";

@@ -39,6 +39,8 @@ export function Banners() {
   const failure = usePlayground((s) => s.build.failure);
   const oops = usePlayground((s) => s.run.snapshot?.oops ?? null);
   const leaks = usePlayground((s) => s.run.snapshot?.graph.leaks ?? null);
+  // The Race view says in its verdict what the replay shows.
+  const told = usePlayground((s) => s.view.view === "race" && s.race.replayed);
   const names = useNames();
   const actions = useActions();
   return (
@@ -67,7 +69,7 @@ export function Banners() {
           </button>
         </div>
       ) : null}
-      {oops ? (
+      {oops && !told ? (
         <div className="banner bad" role="alert">
           <Icon name="warn" />
           <span className="tx">
@@ -84,7 +86,7 @@ export function Banners() {
           <OopsPlace line={oops.place?.line ?? 0} />
         </div>
       ) : null}
-      {leaks && leaks.length > 0 ? (
+      {leaks && leaks.length > 0 && !told ? (
         <div className="banner bad" role="alert">
           <Icon name="warn" />
           <span className="tx">

@@ -3,6 +3,7 @@ import type { ViewName } from "../../store/types.ts";
 import { Icon, Mark } from "../controls/Icon.tsx";
 import { Picker } from "../controls/Menu.tsx";
 import { moveBetweenTabs } from "../controls/Panel.tsx";
+import { readinessOf } from "../race/readiness.ts";
 import { POLICY_HINTS, policyHint } from "../text/policies.ts";
 import { useActions, usePlayground } from "./context.tsx";
 import { TEMPLATES } from "./templates.ts";
@@ -11,6 +12,7 @@ export const VIEWS: readonly { readonly id: ViewName; readonly label: string }[]
   { id: "write", label: "Write" },
   { id: "verify", label: "Verify" },
   { id: "time", label: "Time" },
+  { id: "race", label: "Race" },
 ];
 
 export function DemoPicker() {
@@ -103,8 +105,36 @@ function CpuStepper() {
   );
 }
 
-/** The one primary action of the page: Run, Pause or Cancel, by state. */
+/** The one primary action of the page: Run, Pause or Cancel, by state; in the Race view Explore or Cancel. */
 export function PrimaryButton() {
+  return usePlayground((s) => s.view.view === "race") ? <ExploreButton /> : <RunButton />;
+}
+
+function ExploreButton() {
+  const searching = usePlayground((s) => s.race.phase === "searching");
+  const refused = usePlayground((s) => readinessOf(s) === "refused");
+  const actions = useActions();
+  return searching ? (
+    <button type="button" className="ctl primary" onClick={() => actions.cancelExplore()}>
+      <Icon name="stop" />
+      Cancel
+    </button>
+  ) : (
+    <button
+      type="button"
+      className="ctl primary"
+      disabled={refused}
+      title={refused ? "The program is refused" : "Try every order of the script’s concurrent lines"}
+      onClick={() => actions.explore()}
+    >
+      <Icon name="run" />
+      Explore
+      <kbd>Ctrl ↵</kbd>
+    </button>
+  );
+}
+
+function RunButton() {
   const status = usePlayground((s) => s.run.status);
   const phase = usePlayground((s) => s.build.phase);
   const actions = useActions();

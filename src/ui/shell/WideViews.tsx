@@ -6,13 +6,14 @@ import { MapsPanel } from "../panels/MapsPanel.tsx";
 import { QueuePanel } from "../panels/QueuePanel.tsx";
 import { TimersPanel } from "../panels/TimersPanel.tsx";
 import { WhyAlivePanel } from "../panels/WhyAlivePanel.tsx";
+import { RaceView } from "../race/RaceView.tsx";
 import { AxisPanel } from "../time-axis/AxisPanel.tsx";
 import { InstructionsPanel } from "../verify/InstructionsPanel.tsx";
 import { PathsPanel } from "../verify/PathsPanel.tsx";
 import { StateColumn } from "../verify/StateColumn.tsx";
 import { useMediaQuery, usePlayground } from "./context.tsx";
 
-/** The presets of 720 px and more. Race and Lesson join as cases here and as entries of the switch. */
+/** The presets of 720 px and more. Lesson joins as a case here and as an entry of the switch. */
 export function WideViews() {
   const view = usePlayground((s) => s.view.view);
   const maximised = usePlayground((s) => s.view.maximised !== null);
@@ -23,6 +24,8 @@ export function WideViews() {
         <VerifyView middle={middle} />
       ) : view === "time" ? (
         <TimeView middle={middle} />
+      ) : view === "race" ? (
+        <RaceView middle={middle} />
       ) : (
         <WriteView middle={middle} />
       )}

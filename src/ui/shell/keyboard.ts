@@ -2,6 +2,7 @@ import { useEffect } from "react";
 import type { PlaygroundActions, PlaygroundState } from "../../store/types.ts";
 import { problemsOf } from "../editor/problems.ts";
 import { setPanelState } from "../panels/panel-state.ts";
+import { readinessOf } from "../race/readiness.ts";
 import { useActions, usePlayground, useReadState } from "./context.tsx";
 import { useEditorPort } from "./editor-port.tsx";
 
@@ -65,8 +66,10 @@ function toggleHere(target: EventTarget | null, actions: PlaygroundActions, stat
 
 function act(event: KeyboardEvent, actions: PlaygroundActions, state: PlaygroundState): boolean | number {
   const mod = event.ctrlKey || event.metaKey;
-  if (mod && event.key === "Enter") actions.buildAndRun();
-  else if (mod && !event.shiftKey && event.key.toLowerCase() === "s") actions.setView({ dialog: "share" });
+  if (mod && event.key === "Enter") {
+    if (state.view.view !== "race") actions.buildAndRun();
+    else if (state.race.phase !== "searching" && readinessOf(state) !== "refused") actions.explore();
+  } else if (mod && !event.shiftKey && event.key.toLowerCase() === "s") actions.setView({ dialog: "share" });
   else if (event.key === "F8") return nextProblemLine(state, event.shiftKey ? -1 : 1) ?? true;
   else if (event.key === "F9") toggleHere(event.target, actions, state);
   else if (event.key === "F10") actions.stepEvent(event.shiftKey ? -1 : 1);

@@ -7,7 +7,7 @@ export function viewOptions(search: string): Partial<ViewState> {
   const theme = query.get("theme");
   const file = query.get("file");
   return {
-    ...(view === "write" || view === "verify" || view === "time" ? { view } : {}),
+    ...(view === "write" || view === "verify" || view === "time" || view === "race" ? { view } : {}),
     ...(theme === "light" || theme === "dark" || theme === "system" ? { theme } : {}),
     ...(file === "program" || file === "script" || file === "assembly" ? { file } : {}),
   };

@@ -1,3 +1,4 @@
+import { choicesOf, describeSchedule, failureOf, startReplay } from "../../engine/session/explorer.ts";
 import type { Run } from "../../engine/session/run.ts";
 import { type BuiltObject, buildObject, inspectProgram, startRun, withSettings } from "../../engine/session/session.ts";
 import { SnapshotTaker } from "../../engine/snapshot/take-snapshot.ts";
@@ -9,12 +10,14 @@ import {
   type EngineRequest,
   type EngineRequestKind,
   type EngineResults,
+  type ExploreReport,
   type FromEngine,
   type OpenResult,
   type RunEvent,
   type ToEngine,
 } from "../../protocol/engine.ts";
-import type { ScriptState, Snapshot, StopPoints } from "../../protocol/engine-types.ts";
+import type { DescribedSchedule, ScriptState, Snapshot, StopPoints } from "../../protocol/engine-types.ts";
+import { SearchJob } from "./search-job.ts";
 
 /** What the host needs of the thread that it lives on. */
 export interface HostThread {
@@ -32,6 +35,8 @@ const SLICE_MS = 8;
 const FRAME_MS = 16;
 /** After an update the engine works on for so many times as long as the update took: a large kernel is shown less often. */
 const UPDATE_REST = 3;
+/** A replay of a schedule may take so long, ms. */
+const REPLAY_MS = 2000;
 /** Instructions between two looks at the clock. */
 const PLAY_FUEL = 20_000;
 /** A turn that comes later than this (a sleeping tab) does not make virtual time jump. */
@@ -77,6 +82,7 @@ export class EngineHost {
   #dirty = false;
   #message = 0;
   #unseen: number | null = null;
+  #search: SearchJob | null = null;
 
   constructor(thread: HostThread) {
     this.#thread = thread;
@@ -154,6 +160,16 @@ export class EngineHost {
       case "command":
         this.#command(request.text, reply);
         return;
+      case "explore":
+        this.#explore(request, reply);
+        return;
+      case "cancel-explore":
+        this.#search?.cancel();
+        this.#search = null;
+        break;
+      case "replay":
+        reply(this.#replay(request));
+        return;
       case "stop-at":
         this.#stops = request.points;
         this.#run?.stopAt(request.points);
@@ -166,7 +182,42 @@ export class EngineHost {
     reply(null);
   }
 
+  /** Another search, or another object, takes the place of the search under way. */
+  #endSearch(): void {
+    this.#search?.cancel("something newer took its place");
+    this.#search = null;
+  }
+
+  #explore(request: EngineRequest & { readonly kind: "explore" }, reply: (report: ExploreReport) => void): void {
+    this.#endSearch();
+    this.#playing = false;
+    this.#goal = null;
+    this.#dirty = true;
+    if (this.#built === null || this.#run === null) throw new Error("nothing is open that could be explored");
+    this.#search = new SearchJob(this.#built.value, request, {
+      now: () => this.#thread.now(),
+      tell: (event) => this.#post(event),
+      reply,
+    });
+  }
+
+  #replay(request: EngineRequest & { readonly kind: "replay" }): DescribedSchedule | null {
+    const built = this.#run === null ? null : this.#built;
+    if (built === null) return null;
+    const { script } = request;
+    const choices = choicesOf(request.schedule);
+    const schedule = describeSchedule(built.value, script, choices);
+    const { run } = startReplay(built.value, script, choices);
+    this.#take(run, request.run);
+    const deadline = this.#thread.now() + REPLAY_MS;
+    while (failureOf(run) === null && !run.scriptFinished && this.#thread.now() < deadline) {
+      if (run.tick(Number.POSITIVE_INFINITY, PLAY_FUEL) !== "worked") break;
+    }
+    return schedule;
+  }
+
   #open(request: EngineRequest & { readonly kind: "open" }): OpenResult {
+    this.#endSearch();
     const { object, name, settings, diagnostics } = request;
     const key = `${name} ${settings.cpus}`;
     const known = this.#built;
@@ -196,6 +247,14 @@ export class EngineHost {
 
   #start(built: BuiltObject, number: number, script: string, play: boolean) {
     const { run, diagnostics } = startRun(built, script, this.#thread.wasm);
+    this.#take(run, number);
+    if (play) this.#play();
+    return diagnostics;
+  }
+
+  /** A run takes the place of the one before. */
+  #take(run: Run, number: number): void {
+    this.#endSearch();
     this.#run = run;
     run.stopAt(this.#stops);
     this.#number = number;
@@ -207,8 +266,6 @@ export class EngineHost {
     this.#snapshots = new SnapshotTaker();
     this.#playing = false;
     this.#dirty = true;
-    if (play) this.#play();
-    return diagnostics;
   }
 
   /** Runs a fresh recording on to a moment that a link names; a moment beyond its end is its end. */
@@ -252,9 +309,10 @@ export class EngineHost {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#run === null || (!this.#playing && this.#goal === null)) return;
+    const idle = !this.#playing && this.#goal === null && this.#search === null;
+    if (this.#scheduled || this.#run === null || idle) return;
     this.#scheduled = true;
-    this.#thread.later(this.#goal === null ? FRAME_MS : 0, () => {
+    this.#thread.later(this.#goal === null && this.#search === null ? FRAME_MS : 0, () => {
       this.#scheduled = false;
       this.#turn();
       this.#schedule();
@@ -266,15 +324,23 @@ export class EngineHost {
     if (run === null) return;
     const start = this.#thread.now();
     try {
-      if (this.#goal !== null) this.#pursue(run, this.#goal, start + SLICE_MS);
+      if (this.#search !== null) this.#searchOn(this.#search, start + SLICE_MS);
+      else if (this.#goal !== null) this.#pursue(run, this.#goal, start + SLICE_MS);
       else if (this.#playing) this.#playOn(run, start);
     } catch (error) {
       this.#stand();
+      this.#search?.cancel(`the engine failed: ${wordsOf(error)}`);
+      this.#search = null;
       this.#post({ kind: "crash", run: this.#number, message: wordsOf(error) });
     }
     this.#last = start;
     this.#dirty = true;
     this.#update();
+  }
+
+  #searchOn(search: SearchJob, deadline: number): void {
+    search.work(deadline);
+    if (search.over) this.#search = null;
   }
 
   #playOn(run: Run, start: number): void {
