@@ -1,5 +1,6 @@
 import { packetAccess } from "../../abi/contexts.ts";
 import { helperById } from "../../abi/helpers.ts";
+import { progTypeName } from "../../abi/types.ts";
 import {
   BPF_ABS,
   BPF_ADD,
@@ -25,13 +26,12 @@ import {
 } from "../../isa/opcodes.ts";
 import type { InsnFacts } from "../state.ts";
 import type { VerifierProgram } from "../types.ts";
+import { functionName } from "./helper-names.ts";
 import { directFunction, inlineLookup } from "./lookups.ts";
 import { Expansion, type Op, R11 } from "./op.ts";
 
 /** Low half of the address of this CPU's number, as the modelled kernel has it. */
 const CPU_NUMBER_ADDRESS = -2085560268;
-/** Helpers whose function has another name than the helper. */
-const SYMBOLS: Readonly<Record<string, string>> = { bpf_get_prandom_u32: "bpf_user_rnd_u32" };
 const BPF_TAIL_CALL = "bpf_tail_call";
 const R0 = 0;
 
@@ -74,7 +74,9 @@ export function rewriteCall(
       break;
   }
   const direct = map === null || map === "many" ? null : directFunction(helper.name, map);
-  e.call(direct ?? (helper.name === BPF_TAIL_CALL ? BPF_TAIL_CALL : (SYMBOLS[helper.name] ?? helper.name)));
+  e.call(
+    direct ?? (helper.name === BPF_TAIL_CALL ? BPF_TAIL_CALL : functionName(helper.name, progTypeName(program.type))),
+  );
   return e.finish(next);
 }
 

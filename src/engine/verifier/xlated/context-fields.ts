@@ -1,4 +1,4 @@
-import { progTypeName } from "../../abi/types.ts";
+import { type ProgTypeName, progTypeName } from "../../abi/types.ts";
 import {
   BPF_ADD,
   BPF_AND,
@@ -7,19 +7,38 @@ import {
   BPF_H,
   BPF_JEQ,
   BPF_JGE,
+  BPF_JNE,
   BPF_JSET,
   BPF_LDX,
   BPF_LSH,
+  BPF_MEMSX,
   BPF_MOV,
   BPF_RSH,
   BPF_STX,
+  BPF_SUB,
   BPF_W,
   BPF_XOR,
   CLASS_MASK,
+  MODE_MASK,
+  SIZE_MASK,
   sizeInBytes,
 } from "../../isa/opcodes.ts";
+import { PTR_TO_CTX, PTR_TO_SOCK_COMMON, PTR_TO_SOCKET, PTR_TO_TCP_SOCK } from "../register.ts";
 import type { VerifierProgram } from "../types.ts";
 import { Expansion, type Op, R11 } from "./op.ts";
+import {
+  FLOW_KEYS,
+  SK_LOOKUP,
+  SK_MSG,
+  SK_REUSEPORT,
+  SK_SKB_CHANGES,
+  SOCK_ADDR,
+  SOCK_OPS,
+  SOCKET,
+  SOCKOPT,
+  SYSCTL,
+  TCP_SOCKET,
+} from "./socket-fields.ts";
 
 /** Size bits of an opcode by the words of the tables below. */
 const SIZES: Readonly<Record<string, number>> = { u8: BPF_B, u16: BPF_H, u32: BPF_W, u64: BPF_DW };
@@ -28,7 +47,8 @@ const BYTES: Readonly<Record<string, number>> = { u8: 1, u16: 2, u32: 4, u64: 8 
 /**
  * Where the fields of a context lie in the kernel's own structures (Linux 6.18, measured by dumping programs of one load). Columns: offset,
  * bytes, how it is loaded, how it is stored. A load is a chain from the context: `u32@112` loads, `0?` stops at a null pointer, `&7` masks, `<<16`
- * shifts, `bool` gives 1 for what is not 0, `>=257` gives 0 for less, `info` finds the packet's shared information. A store is
+ * shifts, `bool` gives 1 for what is not 0, `>=257` gives 0 for less, `info` finds the packet's shared information, `own@40` loads as many
+ * bytes as were asked for, `zero` is 0, `queue` tells that there is none, `end` leaves off what is not in the linear part. A store is
  * `u32@164`; `raw` leaves the access as it is.
  */
 const SKB = `
@@ -95,7 +115,7 @@ interface Field {
   readonly store: readonly string[];
 }
 
-function parse(...tables: readonly string[]): ReadonlyMap<number, Field> {
+function parse(...tables: readonly string[]): Fields {
   const fields = new Map<number, Field>();
   for (const row of tables.flatMap((t) => t.trim().split("\n"))) {
     const [off, size, load, store] = row.trim().split(/\s+/) as [string, string, string, string];
@@ -104,12 +124,43 @@ function parse(...tables: readonly string[]): ReadonlyMap<number, Field> {
   return fields;
 }
 
+type Fields = ReadonlyMap<number, Field>;
+
 const SKB_FIELDS = parse(SKB);
 const TC_FIELDS = parse(SKB, TC_CHANGES);
+const SK_SKB_FIELDS = parse(SKB, SK_SKB_CHANGES);
 const XDP_FIELDS = parse(XDP);
+const SOCKET_FIELDS = parse(SOCKET);
+const TCP_FIELDS = parse(TCP_SOCKET);
+/** Program types whose context has a table of its own. */
+const OWN_FIELDS: Partial<Record<ProgTypeName, Fields>> = {
+  sk_skb: SK_SKB_FIELDS,
+  sk_msg: parse(SK_MSG),
+  sk_reuseport: parse(SK_REUSEPORT),
+  sk_lookup: parse(SK_LOOKUP),
+  flow_dissector: parse(FLOW_KEYS),
+  cgroup_sock: SOCKET_FIELDS,
+  cgroup_sock_addr: parse(SOCK_ADDR),
+  sock_ops: parse(SOCK_OPS),
+  cgroup_sysctl: parse(SYSCTL),
+  cgroup_sockopt: parse(SOCKOPT),
+};
 
-function fieldsOf(program: VerifierProgram): ReadonlyMap<number, Field> | null {
-  switch (progTypeName(program.type)) {
+/** Structures whose accesses are rewritten, by the kind of pointer that leads to them. */
+export function isRewritten(pointerType: number | undefined): boolean {
+  return (
+    pointerType === PTR_TO_CTX ||
+    pointerType === PTR_TO_SOCKET ||
+    pointerType === PTR_TO_SOCK_COMMON ||
+    pointerType === PTR_TO_TCP_SOCK
+  );
+}
+
+function fieldsOf(program: VerifierProgram, pointerType: number): Fields | null {
+  if (pointerType === PTR_TO_TCP_SOCK) return TCP_FIELDS;
+  if (pointerType !== PTR_TO_CTX) return SOCKET_FIELDS;
+  const type = progTypeName(program.type);
+  switch (type) {
     case "socket_filter":
     case "cgroup_skb":
     case "lwt_in":
@@ -123,29 +174,38 @@ function fieldsOf(program: VerifierProgram): ReadonlyMap<number, Field> | null {
     case "xdp":
       return XDP_FIELDS;
     default:
-      return null;
+      return (type === undefined ? undefined : OWN_FIELDS[type]) ?? null;
   }
 }
 
-function fieldAt(fields: ReadonlyMap<number, Field>, off: number): Field | null {
+function fieldAt(fields: Fields, off: number): Field | null {
   for (const field of fields.values()) if (off >= field.off && off < field.off + field.size) return field;
   return null;
 }
 
 const PERF_REGS_END = 168;
 
-/** A context access in terms of the kernel's structures; null where it stays as it is. */
-export function expandContextAccess(program: VerifierProgram, op: Op, next: Op): readonly Op[] | null {
+/** An access to a context or socket in terms of the kernel's structures; null where it stays as it is. */
+export function expandContextAccess(
+  program: VerifierProgram,
+  pointerType: number,
+  op: Op,
+  next: Op,
+): readonly Op[] | null {
   const write = (op.insn.opcode & CLASS_MASK) !== BPF_LDX;
-  if (progTypeName(program.type) === "perf_event") return perfLoad(op, next);
-  const fields = fieldsOf(program);
+  if (pointerType === PTR_TO_CTX && progTypeName(program.type) === "perf_event") return perfLoad(op, next);
+  const fields = fieldsOf(program, pointerType);
   const field = fields === null ? null : fieldAt(fields, op.insn.off);
   if (field === null) return null;
   const steps = write ? field.store : field.load;
   if (steps[0] === "raw" || steps[0] === ".") return null;
   const e = new Expansion(op.origin);
-  if (write) storeField(e, op, steps);
-  else loadField(e, op, field, steps);
+  if (write) storeField(e, op, field, steps);
+  else {
+    loadField(e, op, field, steps);
+    // What extends the sign does so once the value is there.
+    if ((op.insn.opcode & MODE_MASK) === BPF_MEMSX) e.extendSign(op.insn.dst, sizeInBytes(op.insn.opcode) * 8);
+  }
   return e.finish(next);
 }
 
@@ -173,6 +233,19 @@ function loadField(e: Expansion, op: Op, field: Field, steps: readonly string[])
       e.load(BPF_DW, dst, from, 192);
       e.aluX(BPF_ADD, dst, R11);
       from = dst;
+    } else if (step.startsWith("own@")) {
+      e.load(op.insn.opcode & SIZE_MASK, dst, from, Number(step.slice(4)) + off - field.off);
+      bytes = sizeInBytes(op.insn.opcode);
+    } else if (step === "zero") {
+      e.movK(dst, 0, false);
+    } else if (step === "queue") {
+      e.jumpK(BPF_JNE, dst, 0xffff, 1);
+      e.movK(dst, -1);
+    } else if (step === "end") {
+      e.load(BPF_W, R11, op.insn.src, 112);
+      e.aluX(BPF_ADD, dst, R11);
+      e.load(BPF_W, R11, op.insn.src, 116);
+      e.aluX(BPF_SUB, dst, R11);
     } else if (step === "tstamp") {
       tstampLoad(e, dst, from);
       bytes = 8;
@@ -207,13 +280,17 @@ function tstampLoad(e: Expansion, dst: number, src: number): void {
   e.load(BPF_DW, dst, src, 32);
 }
 
-function storeField(e: Expansion, op: Op, steps: readonly string[]): void {
+function storeField(e: Expansion, op: Op, field: Field, steps: readonly string[]): void {
   const { dst, src, imm } = op.insn;
   const isRegister = (op.insn.opcode & CLASS_MASK) === BPF_STX;
   const put = (size: number, off: number): void => {
     if (isRegister) e.store(size, dst, src, off);
     else e.storeK(size, dst, off, imm);
   };
+  if (steps[0]?.startsWith("own@")) {
+    put(op.insn.opcode & SIZE_MASK, Number(steps[0].slice(4)) + op.insn.off - field.off);
+    return;
+  }
   if (steps[0] === "tstamp") {
     e.load(BPF_B, R11, dst, 129);
     e.jumpK(BPF_JSET, R11, 4, 1, false);

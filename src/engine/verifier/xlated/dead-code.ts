@@ -22,7 +22,7 @@ export function removeUnreached(list: OpList): void {
   list.remove((op) => !op.reached);
 }
 
-/** Jumps to the next instruction go, in one pass: a jump that only now leads to its successor stays. */
+/** Short jumps to the next instruction go, in one pass: a jump that only now leads to its successor stays. */
 export function removeNops(list: OpList): void {
-  list.remove((op, next) => (op.isGoto || op.isMayGoto) && list.targetOf(op) === next);
+  list.remove((op, next) => ((op.isGoto && op.insn.opcode === JA) || op.isMayGoto) && list.targetOf(op) === next);
 }

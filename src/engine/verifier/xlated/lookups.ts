@@ -7,6 +7,8 @@ import { Expansion, type Op } from "./op.ts";
 /** Layout of 6.18: first value of an array map; key of a hash element; its "referenced" byte (LRU). */
 const ARRAY_VALUES = 312;
 const HASH_KEY = 48;
+/** First socket of a map of XDP sockets. */
+const XSK_SOCKETS = 304;
 const LRU_REFERENCED = 35;
 const WORD = 8;
 
@@ -59,6 +61,15 @@ export function inlineLookup(op: Op, next: Op, map: VerifierMap): readonly Op[] 
       arrayElement(e, map, WORD, 2);
       e.load(BPF_DW, R0, R0, 0);
       e.jumpK(BPF_JEQ, R0, 0, 1);
+      elseNull(e);
+      break;
+    case "xskmap":
+      e.load(BPF_W, R0, R2, 0);
+      e.jumpK(BPF_JGE, R0, map.maxEntries, 5);
+      e.aluK(BPF_LSH, R0, 3);
+      e.aluK(BPF_ADD, R1, XSK_SOCKETS);
+      e.aluX(BPF_ADD, R0, R1);
+      e.load(BPF_DW, R0, R0, 0);
       elseNull(e);
       break;
     case "hash":
@@ -146,6 +157,7 @@ const DIRECT: Partial<Record<MapTypeName, Readonly<Record<string, string>>>> = {
   bloom_filter: { map_push_elem: "bloom_map_push_elem", map_peek_elem: "bloom_map_peek_elem" },
   devmap: { map_lookup_elem: "dev_map_lookup_elem", redirect_map: "dev_map_redirect" },
   devmap_hash: { map_lookup_elem: "dev_map_hash_lookup_elem", redirect_map: "dev_hash_map_redirect" },
+  sockmap: { map_delete_elem: "sock_map_delete_elem" },
   cpumap: { redirect_map: "cpu_map_redirect" },
 };
 

@@ -127,6 +127,11 @@ export class Expansion {
     return this.aluX(BPF_MOV, dst, src);
   }
 
+  /** Extends the sign of the low bits of a register. */
+  extendSign(dst: number, bits: number): Op {
+    return this.emit(make(BPF_ALU64 | BPF_MOV | BPF_X, dst, dst, bits, 0));
+  }
+
   /** `size`: the size bits of the opcode. */
   load(size: number, dst: number, src: number, off: number): Op {
     return this.emit(make(BPF_LDX | BPF_MEM | size, dst, src, off, 0));

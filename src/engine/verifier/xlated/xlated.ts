@@ -17,7 +17,7 @@ import {
   CLASS_MASK,
   MODE_MASK,
 } from "../../isa/opcodes.ts";
-import { PTR_TO_CTX, PTR_TO_PACKET } from "../register.ts";
+import { PTR_TO_PACKET } from "../register.ts";
 import type { InsnFacts, Subprogram } from "../state.ts";
 import type { VerifierMap, VerifierProgram, XlatedLine } from "../types.ts";
 import { expandArithmetic } from "./arithmetic.ts";
@@ -29,7 +29,7 @@ import {
   rewriteMayGoto,
   rewritePacketLoad,
 } from "./call-rewrites.ts";
-import { expandContextAccess, unclonePrologue } from "./context-fields.ts";
+import { expandContextAccess, isRewritten, unclonePrologue } from "./context-fields.ts";
 import { hardWireBranches, removeNops, removeUnreached } from "./dead-code.ts";
 import { Op, OpList, targetSlot } from "./op.ts";
 import { printProgram } from "./print.ts";
@@ -75,9 +75,12 @@ export function xlatedOf(input: XlatedInput): XlatedLine[] {
   };
   if (list.ops.length > 0 && writesPacket(input)) addPrologue(list.ops[0]!, unclonePrologue(program, list.ops[0]!));
 
-  const isContextAccess = (op: Op): boolean =>
-    op.origin !== null && isMemoryAccess(op.insn) && facts[op.origin]?.pointerType === PTR_TO_CTX;
-  list.expand((op, next) => (isContextAccess(op) ? expandContextAccess(program, op, next) : null));
+  list.expand((op, next) => {
+    const pointerType = op.origin === null || !isMemoryAccess(op.insn) ? undefined : facts[op.origin]?.pointerType;
+    return pointerType !== undefined && isRewritten(pointerType)
+      ? expandContextAccess(program, pointerType, op, next)
+      : null;
+  });
 
   const counters = mayGotoCounters(list, parts, depth);
   list.expand((op, next) => {
