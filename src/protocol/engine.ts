@@ -2,9 +2,9 @@ import type {
   BuildReport,
   DescribedSchedule,
   Diagnostic,
+  EventPack,
   ExploreOutcome,
   ExploreProgress,
-  KernelEvent,
   PolicyName,
   ScheduleStep,
   ScriptState,
@@ -133,9 +133,8 @@ export interface RunEvent {
   readonly kind: "run";
   /** Number of the `open` or `restart` that began it. */
   readonly run: number;
-  /** Events from this index on replace those that the page has. */
-  readonly from: number;
-  readonly events: readonly KernelEvent[];
+  /** Packed: the page makes objects of them, in the order of messages. */
+  readonly events: EventPack;
   /** Null when unchanged. */
   readonly script: ScriptState | null;
   /** Null when only time has passed since the last one. */

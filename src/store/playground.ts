@@ -3,6 +3,7 @@ import { type Build, CompilerClient, type CompilerPort, type CompilerState } fro
 import { EngineClient } from "../client/engine-client.ts";
 import type { Port } from "../client/port.ts";
 import type { Demo } from "../demos/index.ts";
+import { EventUnpacker } from "../engine/events/unpack-events.ts";
 import type { ClangAsset, PrecompiledBuild } from "../protocol/compiler.ts";
 import type { EngineEvent, EngineRequest, FromEngine, OpenResult, ToEngine } from "../protocol/engine.ts";
 import type { Breakpoint, BuildReport, Diagnostic, SessionSettings, StopPoints } from "../protocol/engine-types.ts";
@@ -55,6 +56,7 @@ export class Playground {
   #draftNumber = 0;
   /** Number of the newest build; answers to older ones are dropped. */
   #build = 0;
+  readonly #unpacker = new EventUnpacker();
   /** Number of the run whose events are shown, and of the one opened last. */
   #shown = 0;
   #opened = 0;
@@ -428,6 +430,8 @@ export class Playground {
       this.#races.onProgress(event);
       return;
     }
+    // Also those of a run that is no longer shown: what later ones name may have come with them.
+    const events = event.kind === "run" ? this.#unpacker.unpack(event.events) : [];
     if (event.run !== this.#shown) return;
     if (event.kind === "crash") {
       this.#setRun({ status: "paused" });
@@ -437,7 +441,7 @@ export class Playground {
       );
       return;
     }
-    this.store.setState((s) => ({ run: reduceRun(s.run, event) }));
+    this.store.setState((s) => ({ run: reduceRun(s.run, event, events) }));
     if (this.#state.view.banner !== null) return;
     if (event.unsupported !== null) {
       this.#banner("error", `Not modelled here: ${event.unsupported}. The run ends there.`);

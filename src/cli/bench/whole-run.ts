@@ -17,12 +17,12 @@ const FRAME = new Uint8Array(64);
 const FUEL = 20_000;
 const FRAME_MS = 16;
 
-/** ms of a run that nobody looks at: no small events, none kept, no checkpoints, no snapshots. */
+/** ms of a run that nobody looks at: no events, no checkpoints, no snapshots. */
 function bare(built: BuiltObject): number {
   const { settings, collection, judged } = built;
   const { policy, cpus, hz, seed, insnCost } = settings;
   const wasm = settings.engine === "jit" ? webAssemblyHost : null;
-  const kernel = new Kernel({ policy, cpus, hz, seed, insnCost, watch: false }, () => {}, wasm);
+  const kernel = new Kernel({ policy, cpus, hz, seed, insnCost, watch: false }, null, wasm);
   const process = kernel.openProcess("main");
   const { names } = createMaps(kernel, process, collection, NO_NAMES);
   const fd = fdOf(loadPrograms(kernel, process, judged, false, names).names, process, "prog", "arm") ?? -1;
@@ -38,17 +38,26 @@ interface Watched {
   readonly snapshots: number;
 }
 
-/** The same as the page runs it: every event told and kept, checkpoints to come back to, and a snapshot for each picture. */
+/**
+ * The same as the page runs it: every event told and kept, checkpoints to come back to, and for each picture a snapshot, and what the
+ * page lacks of the events.
+ */
 function watched(built: BuiltObject): Watched {
   const { run } = startRun(built, `prog run arm data=${"00".repeat(FRAME.length)}\n`, webAssemblyHost);
   const taker = new SnapshotTaker();
+  const { events } = run.recording;
   let snapshots = 0;
+  let sent = 0;
+  let known = { strings: 0, places: 0 };
   const from = performance.now();
   let shown = from;
   while (run.tick(VIRTUAL, FUEL) === "worked") {
     const now = performance.now();
     if (now - shown < FRAME_MS) continue;
     taker.take(run.kernel);
+    events.pack(sent, known.strings, known.places);
+    sent = events.length;
+    known = events.known;
     snapshots++;
     shown = now;
   }

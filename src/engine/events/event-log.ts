@@ -1,6 +1,6 @@
 import { InternalError } from "../base/errors.ts";
 import type { EventPlace, KernelEvent, KernelEventBody } from "../kernel/event-types.ts";
-import { HEADER_SLOTS, KIND_BITS, MAX_SLOTS, OTHER, SLOTS_SHIFT } from "./layout.ts";
+import { HEADER_SLOTS, KIND_BITS, OTHER, SLOTS_SHIFT } from "./layout.ts";
 import { readEvent } from "./read-event.ts";
 import type { EventList, EventPack } from "./types.ts";
 
@@ -219,9 +219,9 @@ export class EventLog implements EventList {
     return low;
   }
 
-  // Travelling: another log may be kept the same as this one.
+  // Travelling: see `unpack-events.ts`.
 
-  /** What another log lacks that has the first `events` of these events, and so many of the strings and places. */
+  /** What somebody lacks who has the first `events` of these events, and so many of the strings and places. */
   pack(events: number, strings: number, places: number): EventPack {
     const from = Math.min(events, this.length);
     const words: Float64Array[] = [];
@@ -234,12 +234,16 @@ export class EventLog implements EventList {
         slot = (index + 1) << CHUNK_BITS;
       }
     }
+    const othersFrom = this.#othersBefore(from);
     return {
       from,
       words,
+      stringsFrom: strings,
       strings: this.#strings.slice(strings),
+      placesFrom: places,
       places: this.#places.slice(places),
-      others: this.#others.slice(this.#othersBefore(from)),
+      othersFrom,
+      others: this.#others.slice(othersFrom).map((other) => other.body),
     };
   }
 
@@ -255,26 +259,6 @@ export class EventLog implements EventList {
     }
     const start = (this.#starts[low - 1] as number) & (CHUNK_SLOTS - 1);
     return start + HEADER_SLOTS + ((ints[2 * start] as number) >>> SLOTS_SHIFT);
-  }
-
-  /** Takes over what {@link pack} gave. */
-  append(pack: EventPack): void {
-    if (pack.from > this.length) throw new InternalError(`events from ${pack.from} on leave a gap`);
-    this.truncate(pack.from);
-    for (const string of pack.strings) this.text(string);
-    for (const place of pack.places) this.place(place);
-    this.#others.push(...pack.others);
-    for (const words of pack.words) {
-      const ints = new Int32Array(words.buffer, words.byteOffset, 2 * words.length);
-      for (let at = 0; at < words.length; ) {
-        const slots = (ints[2 * at] as number) >>> SLOTS_SHIFT;
-        if (slots > MAX_SLOTS || at + HEADER_SLOTS + slots > words.length) throw new InternalError("no event");
-        const top = this.begin(slots) - HEADER_SLOTS;
-        this.words.set(words.subarray(at, at + HEADER_SLOTS + slots), top);
-        this.#keep(top + HEADER_SLOTS + slots);
-        at += HEADER_SLOTS + slots;
-      }
-    }
   }
 
   /** Strings and places that this log knows, for {@link pack}. */

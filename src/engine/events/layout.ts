@@ -12,8 +12,6 @@ export const HEADER_SLOTS = 2;
 export const KIND_BITS = 6;
 export const CPU_BITS = 4;
 export const SLOTS_SHIFT = KIND_BITS + CPU_BITS;
-/** Slots of a payload, at most: a key of 512 bytes takes 64. */
-export const MAX_SLOTS = 1024;
 
 /** a: index of the body */
 export const OTHER = 0;

@@ -10,12 +10,16 @@ export interface EventList extends Iterable<KernelEvent> {
   slice(from?: number, to?: number): KernelEvent[];
 }
 
-/** Packed events on their way to another log, and what they name. Plain data. */
+/** Packed events on their way elsewhere, and what they name. Plain data. */
 export interface EventPack {
-  /** The other log's events from this one on are replaced. */
+  /** The receiver's events from this one on are replaced. */
   readonly from: number;
   readonly words: readonly Float64Array[];
+  /** The receiver's strings from `stringsFrom` on are these; and so on. */
+  readonly stringsFrom: number;
   readonly strings: readonly string[];
+  readonly placesFrom: number;
   readonly places: readonly EventPlace[];
-  readonly others: readonly { readonly seq: number; readonly body: KernelEventBody }[];
+  readonly othersFrom: number;
+  readonly others: readonly KernelEventBody[];
 }

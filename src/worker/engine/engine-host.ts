@@ -41,8 +41,9 @@ const REPLAY_MS = 2000;
 const PLAY_FUEL = 20_000;
 /** A turn that comes later than this (a sleeping tab) does not make virtual time jump. */
 const MAX_FRAME_MS = 250;
-/** A recording grows no longer than this: the run then waits. */
-export const MAX_EVENTS = 100_000;
+/** A recording grows no longer than this: the run then waits. Some 13 MB here, some 60 MB as the page's objects. */
+export const MAX_EVENTS = 250_000;
+const NOTHING_KNOWN = { strings: 0, places: 0 };
 
 /** What the run is being driven to, besides playing on. */
 type Goal =
@@ -73,6 +74,8 @@ export class EngineHost {
   #scheduled = false;
   #snapshots = new SnapshotTaker();
   #sent = 0;
+  /** Strings and places of the log that the page knows. */
+  #known: { readonly strings: number; readonly places: number } = NOTHING_KNOWN;
   #sentSnapshot: Snapshot | null = null;
   /** ms that the last update took to make, and when it was made. */
   #updateCost = 0;
@@ -261,6 +264,7 @@ export class EngineHost {
     this.#goal = null;
     this.#following = true;
     this.#sent = 0;
+    this.#known = NOTHING_KNOWN;
     this.#sentScript = "";
     this.#sentSnapshot = null;
     this.#snapshots = new SnapshotTaker();
@@ -433,8 +437,7 @@ export class EngineHost {
     const event: RunEvent = {
       kind: "run",
       run: this.#number,
-      from: this.#sent,
-      events: run.events.slice(this.#sent),
+      events: run.recording.events.pack(this.#sent, this.#known.strings, this.#known.places),
       script: signature === this.#sentScript ? null : script,
       snapshot: same ? null : snapshot,
       now: snapshot.now,
@@ -454,6 +457,7 @@ export class EngineHost {
       full: run.events.length >= MAX_EVENTS,
     };
     this.#sent = run.events.length;
+    this.#known = run.recording.events.known;
     this.#sentScript = signature;
     this.#unseen = this.#post(event);
     this.#updatedAt = this.#thread.now();
