@@ -154,7 +154,11 @@ async function judgeAll(judge: KernelJudge, options: Options): Promise<Totals> {
   const shown = new Map<string, number>();
   for (const program of programsOf(options)) {
     const { logLevel } = options;
-    if (options.count >= MANY && program.seed % LONG_ONES !== 0 && isLong(program)) {
+    if (
+      (options.sweep !== null || options.count >= MANY) &&
+      program.seed % LONG_ONES !== 0 &&
+      isLong(program, LONG_INSNS)
+    ) {
       totals.long++;
       continue;
     }
@@ -176,11 +180,6 @@ async function judgeAll(judge: KernelJudge, options: Options): Promise<Totals> {
     if (n <= options.show) await showDisagreement(judge, program, result, kind, options);
   }
   return totals;
-}
-
-function isLong(program: GeneratedProgram): boolean {
-  const ours = ourVerdict(program, program.insns, 0, (processed) => processed > LONG_INSNS);
-  return !(ours instanceof Error) && ours.verdict === "cancelled";
 }
 
 function count(totals: Totals, result: Agreement): void {

@@ -3,6 +3,7 @@ import type { GeneratedProgram } from "./generate-program.ts";
 import { operandsOf } from "./operands.ts";
 import { ALU_OPS, JUMPS, SIZES, TYPES } from "./program-shaper.ts";
 import * as calls from "./sweeps-calls.ts";
+import * as loops from "./sweeps-loops.ts";
 import { program } from "./swept-program.ts";
 import { ARR } from "./universe.ts";
 
@@ -197,6 +198,9 @@ export const SWEEPS: Readonly<Record<string, Sweep>> = {
   helpers: calls.helpers,
   kfuncs: calls.kfuncs,
   sections: calls.sections,
+  copies: loops.copies,
+  loops: loops.loops,
+  convergingLoops: loops.convergingLoops,
   returns,
   spills,
 };
