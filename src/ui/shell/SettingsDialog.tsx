@@ -125,7 +125,7 @@ export function SettingsDialog() {
         />
         <Choice
           label="Engine"
-          hint="The interpreter steps by instruction; the JIT is for long runs that nobody watches so closely."
+          hint="The JIT runs long programs many times as fast. Steps, breakpoints and watches are the interpreter's, whichever runs."
           value={settings.engine}
           options={[
             { value: "interpreter", label: "Interpreter" },
