@@ -122,6 +122,12 @@ export function ourVerdict(
   }
 }
 
+/** Our verifier needs more than about `insns` processed instructions for the program. */
+export function isLong(program: GeneratedProgram, insns: number): boolean {
+  const ours = ourVerdict(program, program.insns, 0, (processed) => processed > insns);
+  return !(ours instanceof Error) && ours.verdict === "cancelled";
+}
+
 /** ENOSPC: the log did not fit. */
 const LOG_TOO_LONG = 28;
 /** Processed instructions beyond which a level-2 log is not asked for: the kernel writes the longest for minutes. */

@@ -10,9 +10,9 @@ import {
   type Agreement,
   type Disagreement,
   disagreementOf,
+  isLong,
   judgeBoth,
   messageKind,
-  ourVerdict,
   STATISTICS,
 } from "./oracle-compare.ts";
 import { reportRuns } from "./verifier-run.ts";
