@@ -38,6 +38,7 @@ const KTIME_GET_NS = 5;
 const MAP_LOOKUP_ELEM = 1;
 const RINGBUF_RESERVE = 131;
 
+const GET_CURRENT_TASK_BTF = 158;
 const DYNPTR_FROM_MEM = 197;
 const RINGBUF_RESERVE_DYNPTR = 198;
 
@@ -220,6 +221,20 @@ const EVERYWHERE: Readonly<Record<string, Operand>> = {
     onStack(b, 4, -192);
     b.helper(RINGBUF_RESERVE_DYNPTR);
     onStack(b, r, -192);
+  },
+  task: ({ b }, r) => {
+    b.helper(GET_CURRENT_TASK_BTF);
+    b.mov(r, 0);
+  },
+  "task+?": ({ b }, r) => {
+    b.helper(GET_CURRENT_TASK_BTF);
+    b.mov(r, 0);
+    plusUnknown(7)(b, r);
+  },
+  "task-8": ({ b }, r) => {
+    b.helper(GET_CURRENT_TASK_BTF);
+    b.mov(r, 0);
+    b.alu(op.BPF_ADD, r, -8);
   },
   "not written": () => {},
 };

@@ -11,6 +11,7 @@ import {
   PTR_TO_XDP_SOCK,
 } from "../register.ts";
 import type { Walk } from "../state.ts";
+import { bitsInMessage } from "../text/number-text.ts";
 import { unknownOfSize } from "./context-access.ts";
 import { typeOf } from "./reg-kinds.ts";
 
@@ -116,12 +117,22 @@ function accessTracepointBuffer(walk: Walk, reg: Reg, regno: number, off: number
 }
 
 function accessStruct(walk: Walk, reg: Reg, regno: number, off: number, size: number, write: boolean): Reg | null {
+  const at = off + reg.off;
+  const what = `R${regno} is ptr_${reg.btfName} invalid`;
+  if (at < 0) {
+    walk.reject("EACCES", `${what} negative access: off=${at}`, "kernel-structure-off", regno);
+    return null;
+  }
+  if (!reg.scalar.isConst || reg.scalar.value !== 0) {
+    const bits = bitsInMessage(reg.scalar);
+    walk.reject("EACCES", `${what} variable offset: off=${at}, var_off=${bits}`, "kernel-structure-off", regno);
+    return null;
+  }
   if (write) {
     walk.reject("EACCES", "only read is supported", "write-kernel-structure", regno);
     return null;
   }
-  if (!walk.checkUnmodifiedPointer(reg, regno, true)) return null;
-  if (readsPlainNumber(reg.btfName, off + reg.off, size)) return unknownOfSize(size);
+  if (readsPlainNumber(reg.btfName, at, size)) return unknownOfSize(size);
   walk.unsupported(`loads from the kernel structure ${reg.btfName}`);
   return null;
 }

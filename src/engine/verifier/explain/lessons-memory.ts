@@ -69,6 +69,15 @@ export const MEMORY_LESSONS: readonly Lesson[] = [
     fix: () => "Keep the original pointer, and put the offset into the access itself.",
   },
   {
+    pattern: /^R(\d+) is (\S+) invalid (negative access|variable offset): off=(-?\d+)/,
+    title: () => "Outside of a structure of the kernel",
+    why: (m) =>
+      m[3] === "negative access"
+        ? `The access lies ${-Number(m[4])} bytes in front of the \`${m[2]!.replace(/^ptr_/, "")}\`.`
+        : `A number known only at run time was added to the pointer to \`${m[2]!.replace(/^ptr_/, "")}\`, whose members have fixed offsets.`,
+    fix: () => "Name the member that is to be read.",
+  },
+  {
     pattern: /^variable (\S+) access var_off=(.*) disallowed$/,
     title: () => "This pointer must not be moved by an unknown number",
     why: (m) =>

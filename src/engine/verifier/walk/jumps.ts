@@ -94,9 +94,10 @@ export function stepConditional(w: Walker, insn: Instruction): boolean {
     const a1 = w.reg(dst);
     const otherRegs = other.frame.regs;
     otherRegs[dst] = checkInvariants(w, a1.withScalar(taken1), "true_reg1");
-    const t2 = same ? otherRegs[dst]! : checkInvariants(w, b.withScalar(taken2), "true_reg2");
+    // Of a register and itself Linux checks the same one twice.
+    const t2 = checkInvariants(w, same ? otherRegs[dst]! : b.withScalar(taken2), "true_reg2");
     w.frame.regs[dst] = checkInvariants(w, a1.withScalar(fall1), "false_reg1");
-    const f2 = same ? w.reg(dst) : checkInvariants(w, b.withScalar(fall2), "false_reg2");
+    const f2 = checkInvariants(w, same ? w.reg(dst) : b.withScalar(fall2), "false_reg2");
     if (fromRegister) {
       const keep = w.reg(src);
       otherRegs[src] = keep.withScalar(t2.scalar);
