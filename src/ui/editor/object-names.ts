@@ -26,7 +26,7 @@ export function objectNames(source: string, report: BuildReport | null): ObjectN
     ...matches(source, /bpf_timer_set_callback\([^;]*,\s*&?(\w+)\s*\)/g),
     ...matches(source, /bpf_timer_init\([^;]*,\s*&?(\w+)\s*,\s*\w+\s*\)/g),
   ]);
-  const timers = new Set(matches(source, /struct\s+bpf_timer\s+(\w+)/g));
+  const timers = new Set(matches(source, /struct\s+bpf_(?:timer|wq)\s+(\w+)/g));
   if (report?.ok) {
     for (const map of report.maps) maps.add(map.name);
     for (const program of report.programs) {

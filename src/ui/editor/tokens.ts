@@ -44,13 +44,13 @@ function classOf(language: LanguageName, word: string, names: ObjectNames): Toke
   if (names.maps.has(word)) return "map";
   if (names.programs.has(word)) return "prog";
   if (language === "bpf-c") {
-    if (names.timers.has(word) || /^bpf_timer(_|$)/.test(word)) return "timer";
+    if (names.timers.has(word) || /^bpf_(timer|wq)(_|$)/.test(word)) return "timer";
     if (C_WORDS.has(word)) return "kw";
     return /^(SEC|__uint|__type|__array|__ulong|[A-Z][A-Z0-9_]{2,})$/.test(word) ? "pp" : "";
   }
   if (language === "bpf-script") return SCRIPT_WORDS.has(word) ? "kw" : /^E[A-Z0-9]+$/.test(word) ? "pp" : "";
   if (/^[rw]\d+$/.test(word)) return "";
-  if (names.timers.has(word) || /^bpf_timer/.test(word)) return "timer";
+  if (names.timers.has(word) || /^bpf_(timer|wq)/.test(word)) return "timer";
   return ASM_WORDS.has(word) ? "kw" : word === "SEC" ? "pp" : "";
 }
 

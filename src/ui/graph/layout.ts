@@ -347,13 +347,20 @@ export function layoutGraph(
       .filter((p) => p !== lowestPort)
       .map((p) => `M${p.box.x + p.box.w} ${p.y}H${busX}`)
       .join("");
-    const kind = kindOf.get(group.edges[0]?.from ?? "")?.kind ?? "node";
     const name = target.node.label;
-    const count = group.edges.reduce((n, e) => n + countOf(e), 0);
+    const counts = new Map<string, number>();
+    for (const edge of group.edges) {
+      const kind = kindOf.get(edge.from)?.kind ?? "node";
+      counts.set(kind, (counts.get(kind) ?? 0) + countOf(edge));
+    }
+    const holders = [...counts].map(
+      ([kind, n]) => `${formatNumber(n)} ${kind === "work" ? "work queue" : kind}${n === 1 ? "" : "s"}`,
+    );
+    const single = group.edges.reduce((n, e) => n + countOf(e), 0) === 1;
     const text =
       group.kind === "followed"
         ? "followed into freed memory"
-        : `${formatNumber(count)} ${kind}${count === 1 ? " holds" : "s hold"} ${name}`;
+        : `${holders.join(" and ")} ${single ? "holds" : "hold"} ${name}`;
     routes.push({
       id: key,
       kind: group.kind,
