@@ -41,7 +41,7 @@ export function reportProgram({ spec, program, result }: JudgedProgram): Program
         errno: result.rejection.errno,
         errorLine: result.rejection.message,
         rejection: result.rejection,
-        explanation: explain(result.rejection, program),
+        explanation: explain(result.rejection, program, spec.variables),
         log: result.log,
         functions: [],
         disassembly: disassemble(spec, result),

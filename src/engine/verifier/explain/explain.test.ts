@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { ProgramVariable } from "../../loader/spec.ts";
 import type { Rejection, VerifierProgram } from "../types.ts";
 import { explain, hasLesson } from "./explain.ts";
 
@@ -39,6 +40,55 @@ describe("explain", () => {
     expect(told.causes).toHaveLength(1);
     expect(told.causes[0]).toMatchObject({ insn: 0, line: 7 });
     expect(told.fix?.text).toContain("struct bpf_timer");
+  });
+
+  it("names what a register holds by the compiler's table, where the line says something else", () => {
+    const made = (name: string, register: number): ProgramVariable => ({
+      function: "t",
+      name,
+      type: "struct elem *",
+      size: 64,
+      encoding: "pointer",
+      parameter: false,
+      file: "t.bpf.c",
+      line: 12,
+      scope: [10, 20],
+      inlined: null,
+      ranges: [
+        { first: 1, last: 1, place: { kind: "register", register, add: 0n }, bits: 64, signed: false, part: null },
+      ],
+    });
+    const lines = [line(0, 12, "    last = use(val = find(&key));"), line(1, 13, "    bpf_timer_init(&val->timer);")];
+    const told = explain(
+      rejection("R1 type=map_value_or_null expected=map_value", { insn: 1, origin: 0, path: [0, 1] }),
+      program([LOOKUP, INIT], lines),
+      [made("val", 0), made("other", 6)],
+    );
+    expect(told.causes[0]?.text).toContain("`val` (r1)");
+    expect(told.fix?.text).toContain("`val`");
+  });
+
+  it("leaves a loop's own turns out, and what was decided before a callback was set", () => {
+    const SET = { ...INIT, imm: 170 };
+    const told = explain(
+      rejection("At async callback return the register R0 has smin=1 smax=1 should have been in [0, 0]", {
+        insn: 5,
+        register: 0,
+        path: [0, 1, 3, 4, 4, 5],
+      }),
+      program(
+        [JEQ, SET, EXIT, { ...JEQ, off: 1 }, { ...JEQ, off: -1 }, EXIT],
+        [
+          line(0, 20, "    if (!e)"),
+          line(1, 22, "    bpf_timer_set_callback(&e->timer, expired);"),
+          line(3, 8, "    if (value->hits > 3)"),
+          line(4, 9, "        while (again) again--;"),
+          line(5, 10, "    return 1;"),
+        ],
+      ),
+    );
+    expect(told.causes.map((c) => c.line)).toEqual([8, 9, 10]);
+    expect(told.causes[1]?.text).toContain("goes on with `return 1;`");
   });
 
   it("keeps the same message apart from calls that have nothing to do with timers", () => {

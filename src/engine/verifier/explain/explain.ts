@@ -1,3 +1,4 @@
+import type { ProgramVariable } from "../../loader/spec.ts";
 import type { Rejection, VerifierProgram } from "../types.ts";
 import type { Branch, Facts } from "./facts.ts";
 import { branchesOf, factsOf, lineAt } from "./facts.ts";
@@ -36,9 +37,16 @@ const LESSONS: readonly Lesson[] = [
 /** Branches named before the fault. */
 const BRANCHES_SHOWN = 2;
 
-/** Every rejection has an explanation; one without a lesson of its own gets the place and the kernel's words. */
-export function explain(rejection: Rejection, program: VerifierProgram): Explanation {
-  const facts = factsOf(rejection, program);
+/**
+ * Every rejection has an explanation; one without a lesson of its own gets the place and the kernel's words. `variables` name what
+ * registers hold, where the compiler has told.
+ */
+export function explain(
+  rejection: Rejection,
+  program: VerifierProgram,
+  variables: readonly ProgramVariable[] = [],
+): Explanation {
+  const facts = factsOf(rejection, program, variables);
   for (const lesson of LESSONS) {
     const match = lesson.pattern.exec(rejection.message);
     if (match === null) continue;
@@ -82,6 +90,20 @@ function branchCause(program: VerifierProgram, branch: Branch): Cause {
   return { text: `${decision} \`${next.text.trim()}\``, insn: branch.insn, line: line.line };
 }
 
+/** Branches that say something: each decision of the source once, and none that stays on its line as a loop's does. */
+function decisions(facts: Facts): Branch[] {
+  const said = new Map<string, Branch>();
+  for (const branch of branchesOf(facts)) {
+    const from = lineAt(facts.program, branch.insn);
+    const to = lineAt(facts.program, branch.next);
+    if (from !== null && from.line === to?.line && from.file === to.file) continue;
+    const key = from === null || to === null ? `${branch.insn}` : `${from.file}:${from.line}:${to.line}`;
+    said.delete(key);
+    said.set(key, branch);
+  }
+  return [...said.values()];
+}
+
 /** Where the value came from, what happened before, and the last decisions on the way to the fault, in the order of the path. */
 function history(facts: Facts, lesson?: Lesson): Cause[] {
   const { rejection, program, source } = facts;
@@ -98,7 +120,7 @@ function history(facts: Facts, lesson?: Lesson): Cause[] {
     causes.push({ text, insn, line: lineAt(program, insn)?.line ?? null });
   }
   const first = causes.length === 0 ? -1 : Math.min(...causes.map((c) => at(c.insn!)));
-  for (const branch of branchesOf(facts).slice(-BRANCHES_SHOWN)) {
+  for (const branch of decisions(facts).slice(-BRANCHES_SHOWN)) {
     if (at(branch.insn) < first) continue;
     causes.push(branchCause(program, branch));
   }

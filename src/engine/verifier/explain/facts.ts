@@ -25,7 +25,7 @@ import {
   OP_MASK,
   R10,
 } from "../../isa/opcodes.ts";
-import type { LineRecord } from "../../loader/spec.ts";
+import type { LineRecord, ProgramVariable } from "../../loader/spec.ts";
 import type { Rejection, VerifierProgram } from "../types.ts";
 
 /** What an explanation can say of the place at fault. */
@@ -40,7 +40,7 @@ export interface Facts {
   readonly origin: LineRecord | null;
   /** The call at fault: `bpf_timer_init`; "" when it is none. */
   readonly callee: string;
-  /** C variable that was assigned at the origin; "" when the line does not tell. */
+  /** C variable in the register at fault, or that was assigned at the origin; "" when neither table nor line tells. */
   readonly variable: string;
   /** The argument at fault, counted from 1; 0 when the fault is no argument. */
   readonly argument: number;
@@ -71,11 +71,39 @@ function assignedVariable(text: string): string {
   return /(?:^|[\s*(])([A-Za-z_]\w*)\s*=(?!=)/.exec(text)?.[1] ?? "";
 }
 
-export function factsOf(rejection: Rejection, program: VerifierProgram): Facts {
+/** The variable that a register holds before an instruction, plus whatever constant; "" when none does, or several do. */
+function variableIn(variables: readonly ProgramVariable[], insn: number, register: number): string {
+  const names = new Set<string>();
+  for (const { name, ranges } of variables) {
+    for (const { first, last, place } of ranges) {
+      if (first <= insn && insn <= last && place.kind === "register" && place.register === register) names.add(name);
+    }
+  }
+  return names.size === 1 ? ([...names][0] as string) : "";
+}
+
+/** The variable whose value an instruction makes: it is in the instruction's register from the next one on. */
+function variableMadeBy(variables: readonly ProgramVariable[], program: VerifierProgram, insn: number): string {
+  const made = program.insns[insn];
+  if (made === undefined) return "";
+  const next = insn + (isLdImm64(made) ? 2 : 1);
+  return variableIn(variables, next, made.opcode === CALL ? 0 : made.dst);
+}
+
+export function factsOf(
+  rejection: Rejection,
+  program: VerifierProgram,
+  variables: readonly ProgramVariable[] = [],
+): Facts {
   const callee = calleeAt(program, rejection.insn);
   const register = rejection.register ?? 0;
   const source = sourceOf(rejection, program);
   const origin = lineAt(program, source);
+  const named =
+    (source === null ? "" : variableMadeBy(variables, program, source)) ||
+    (rejection.insn === null || rejection.register === null
+      ? ""
+      : variableIn(variables, rejection.insn, rejection.register));
   return {
     rejection,
     program,
@@ -83,7 +111,7 @@ export function factsOf(rejection: Rejection, program: VerifierProgram): Facts {
     source,
     origin,
     callee,
-    variable: origin === null ? "" : assignedVariable(origin.text),
+    variable: named || (origin === null ? "" : assignedVariable(origin.text)),
     argument: callee !== "" && register >= 1 && register <= 5 ? register : 0,
   };
 }
@@ -160,11 +188,17 @@ export interface Branch {
   readonly next: number;
 }
 
-/** Conditional jumps on the failing path, oldest first. */
+/** Calls that have a callback run later, when the decisions before them no longer count. */
+const SETS_CALLBACK = /^bpf_(timer|wq)_set_callback(_impl)?$/;
+
+/** Conditional jumps on the failing path, oldest first; of a callback that runs later, its own alone. */
 export function branchesOf({ rejection, program }: Facts): Branch[] {
   const branches: Branch[] = [];
   const { path } = rejection;
-  for (let i = 0; i + 1 < path.length; i++) {
+  const entered = path.findLastIndex(
+    (at, i) => path[i + 1] !== undefined && path[i + 1] !== at + 1 && SETS_CALLBACK.test(calleeAt(program, at)),
+  );
+  for (let i = entered + 1; i + 1 < path.length; i++) {
     const at = path[i]!;
     const insn = program.insns[at];
     if (insn === undefined || isLdImm64(insn)) continue;

@@ -23,7 +23,13 @@ export const OBJECT_LESSONS: readonly Lesson[] = [
     title: () => "Something that was taken is not given back",
     why: (m) =>
       `The program can reach ${m[1] === "tail_call" ? "the tail call" : "its end"} with a reference in hand: a ring buffer record, a socket, a task or an iterator that was acquired on this path and neither submitted, released nor destroyed.`,
-    fix: () => "Release it on every path: submit or discard records, release sockets and tasks, destroy iterators.",
+    fix: (_m, f) => {
+      const takes = callsOnPath(f, (name) => TAKES.test(name)).length;
+      if (takes > 0 && takes === callsOnPath(f, (name) => name === "bpf_ringbuf_reserve").length) {
+        return "Call `bpf_ringbuf_submit(record, 0)` or `bpf_ringbuf_discard(record, 0)` on every path on which the record is not NULL.";
+      }
+      return "Release it on every path: submit or discard records, release sockets and tasks, destroy iterators.";
+    },
     earlier: (f) => [
       ...told(f, "taken", (name) => TAKES.test(name)),
       ...told(f, "given back", (name) => GIVES.test(name)),
