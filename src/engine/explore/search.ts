@@ -88,14 +88,16 @@ export function* search<Moment>(
   let queue = new DepthQueue<Branch<Moment>>();
   let later = new DepthQueue<Branch<Moment>>();
 
-  const pathOf = (line: Line<Moment>, offset: number): string[] => {
-    const parts: string[][] = [line.ids.slice(0, offset)];
-    for (let at = line.parent; at !== null; at = at.line.parent) {
+  /** The choices up to and with a branch. */
+  const pathTo = (branch: Branch<Moment> | null): string[] => {
+    const parts: string[][] = [];
+    for (let at = branch; at !== null; at = at.line.parent) {
       parts.push([at.id]);
       parts.push(at.line.ids.slice(0, at.offset));
     }
     return parts.reverse().flat();
   };
+  const pathOf = (line: Line<Moment>): string[] => [...pathTo(line.parent), ...line.ids];
   /** Takes a choice again that was there before. */
   const takeById = (id: string): void => {
     while (scenario.settle() === "worked");
@@ -106,8 +108,10 @@ export function* search<Moment>(
   };
 
   /** Runs on from where the scenario stands; a failure or the end of the schedule ends it, and so does a known state. */
-  function* follow(parent: Branch<Moment> | null, depth: number): Generator<ExploreProgress, string | null> {
-    let line: Line<Moment> = { moment: scenario.save(), depth, parent, ids: [] };
+  function* follow(parent: Branch<Moment> | null, start: number): Generator<ExploreProgress, string | null> {
+    /** Null until there is something to come back for. */
+    let line: Line<Moment> | null = null;
+    let from = parent;
     counts.schedules++;
     for (;;) {
       let settled = scenario.failure() === null ? scenario.settle() : "end";
@@ -116,13 +120,14 @@ export function* search<Moment>(
         settled = scenario.settle();
       }
       const options = settled === "choice" ? scenario.options() : [];
-      const here = line.depth + line.ids.length;
+      const here: number = line === null ? start : line.depth + line.ids.length;
       counts.depth = Math.max(counts.depth, here);
       const failure = scenario.failure();
       if (failure !== null) {
         settings.onFailure?.(failure);
         const shorter = found.best === null || here < found.best.choices.length;
-        if (shorter && settings.all !== true) found.best = { failure, choices: pathOf(line, line.ids.length) };
+        if (shorter && settings.all !== true)
+          found.best = { failure, choices: line === null ? pathTo(from) : pathOf(line) };
         return null;
       }
       const stuck = scenario.stuck();
@@ -141,13 +146,14 @@ export function* search<Moment>(
         known.add(key);
       }
       if (states.size > settings.states) return `the limit of ${settings.states} states is reached`;
-      if (line.ids.length >= LINE_STEPS) {
-        const before: Branch<Moment> = { line, offset: line.ids.length - 1, id: line.ids.at(-1) as string };
-        line = { moment: scenario.save(), depth: here, parent: before, ids: [] };
-      }
       const goesOn = actor === "" ? undefined : options.find((o) => o.actor === actor);
       const next = goesOn ?? options[0];
       if (next === undefined) throw new Error("a choice without options");
+      if (line !== null && line.ids.length >= LINE_STEPS) {
+        from = { line, offset: line.ids.length - 1, id: line.ids.at(-1) as string };
+        line = null;
+      }
+      line ??= { moment: scenario.save(), depth: here, parent: from, ids: [] };
       const others = goesOn === undefined ? queue : counts.preemptions < bound ? later : null;
       if (others !== null) {
         for (const option of options) {

@@ -4,6 +4,7 @@ import type { Kernel } from "./kernel.ts";
 import type { Cpu, Frame, Task, Timer, Work } from "./state.ts";
 import { STACK_BLOCK } from "./tasks.ts";
 import { hrtimersInOrder } from "./timers/hrtimer-queue.ts";
+import { CONTROL_BYTES } from "./timers/timer-object.ts";
 import { bucketTimers } from "./timers/wheel.ts";
 
 /** Two 32-bit sums of different mixing, read together as one 64-bit one. */
@@ -32,7 +33,10 @@ class Digest {
   }
 }
 
-/** What belongs to one task alone lies where it happened to be allocated: it is named by its task, and by the place within. */
+/**
+ * What belongs to one task alone, and the control blocks of timers and work queues, lie where they happened to be allocated: they are
+ * named by what they belong to, and by the place within.
+ */
 interface Range {
   readonly start: number;
   readonly end: number;
@@ -40,7 +44,30 @@ interface Range {
   readonly name: number;
 }
 
-function privateRanges(kernel: Kernel): Range[] {
+/** Places as {@link Range} names them. */
+interface Places {
+  readonly ranges: readonly Range[];
+  /** Timers and work queues in an order that their addresses do not decide, but among those of one element that are gone from it. */
+  readonly controls: readonly (Timer | Work)[];
+  /** Name of a control block; 0 for none. */
+  control(address: number): number;
+}
+
+function placesOf(kernel: Kernel): Places {
+  const { timers, works } = kernel.state;
+  const controls = [...timers.values(), ...works.values()].sort(
+    (a, b) => compare(a.node, b.node) || Number(a.detached) - Number(b.detached) || a.control - b.control,
+  );
+  const names = new Map(controls.map(({ control }, i) => [control, i + 1]));
+  const ranges = taskRanges(kernel);
+  for (const [start, number] of names)
+    ranges.push({ start, end: start + CONTROL_BYTES, name: -0x10_0000 - 16 * number });
+  return { ranges, controls, control: (address) => names.get(address) ?? 0 };
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function taskRanges(kernel: Kernel): Range[] {
   const ranges: Range[] = [];
   for (const cpu of kernel.state.cpus) {
     cpu.stack.forEach((id, depth) => {
@@ -82,20 +109,20 @@ function hashWord(digest: Digest, ranges: readonly Range[], low: number, high: n
 export function fingerprint(kernel: Kernel): string {
   const { state } = kernel;
   const digest = new Digest();
-  const ranges = privateRanges(kernel);
+  const places = placesOf(kernel);
   digest.number(state.now);
   digest.number(state.prng.state);
   digest.number(state.failAllocations);
   digest.text(state.oops === null ? "" : state.oops.message);
-  hashMemory(kernel, digest);
-  hashObjects(kernel, digest);
-  const byControl = <T extends { readonly control: number }>(objects: Iterable<T>): T[] =>
-    [...objects].sort((a, b) => a.control - b.control);
-  for (const timer of byControl(state.timers.values())) hashTimer(digest, timer);
-  for (const work of byControl(state.works.values())) hashWork(digest, work);
-  for (const cpu of state.cpus) hashCpu(kernel, digest, cpu, ranges);
+  hashMemory(kernel, digest, places.ranges);
+  hashObjects(kernel, digest, places);
+  for (const object of places.controls) {
+    if ("fired" in object) hashTimer(digest, object);
+    else hashWork(digest, object);
+  }
+  for (const cpu of state.cpus) hashCpu(kernel, digest, cpu, places);
   const names = new Map<number, string>();
-  for (const task of state.tasks.values()) if (task.cpu < 0) names.set(task.id, fingerprintTask(kernel, task));
+  for (const task of state.tasks.values()) if (task.cpu < 0) names.set(task.id, nameTask(kernel, task, places));
   digest.text([...names.values()].sort().join());
   const place = (id: number): string => {
     const task = state.tasks.get(id);
@@ -107,7 +134,10 @@ export function fingerprint(kernel: Kernel): string {
   };
   digest.text(
     state.rcu
-      .map((c) => `${c.what};${c.waitFor.map(place).sort().join()};${c.free.join()};${c.timers.join()}`)
+      .map(
+        (c) =>
+          `${c.what};${c.waitFor.map(place).sort().join()};${c.free.join()};${c.timers.map(places.control).join()}`,
+      )
       .sort()
       .join("|"),
   );
@@ -115,13 +145,15 @@ export function fingerprint(kernel: Kernel): string {
 }
 
 /** Names what a task is about to do; tasks of the same name are interchangeable. */
-export function fingerprintTask(kernel: Kernel, task: Task): string {
+export const fingerprintTask = (kernel: Kernel, task: Task): string => nameTask(kernel, task, placesOf(kernel));
+
+function nameTask(kernel: Kernel, task: Task, places: Places): string {
   const digest = new Digest();
-  hashTask(kernel, digest, task, privateRanges(kernel));
+  hashTask(kernel, digest, task, places);
   return digest.value;
 }
 
-function hashObjects(kernel: Kernel, digest: Digest): void {
+function hashObjects(kernel: Kernel, digest: Digest, places: Places): void {
   const { state } = kernel;
   for (const map of state.maps.values()) {
     digest.text(`${map.id}${map.freed ? "f" : ""}${map.frozen ? "z" : ""}${[...map.holders.keys()].sort().join()}`);
@@ -149,7 +181,9 @@ function hashObjects(kernel: Kernel, digest: Digest): void {
         break;
       }
       case "timers":
-        digest.text(`${storage.nextTimerId};${[...storage.timers].join()}`);
+        digest.text(
+          `${storage.nextTimerId};${[...storage.timers].map(([id, at]) => `${id}=${places.control(at)}`).join()}`,
+        );
     }
   }
   for (const program of state.programs.values()) {
@@ -162,7 +196,7 @@ function hashObjects(kernel: Kernel, digest: Digest): void {
   digest.text([...state.pins.keys()].join());
 }
 
-function hashCpu(kernel: Kernel, digest: Digest, cpu: Cpu, ranges: readonly Range[]): void {
+function hashCpu(kernel: Kernel, digest: Digest, cpu: Cpu, places: Places): void {
   const { state } = kernel;
   // What a softirq serves are the timers that were queued before it began.
   let before = 0;
@@ -172,7 +206,7 @@ function hashCpu(kernel: Kernel, digest: Digest, cpu: Cpu, ranges: readonly Rang
   }
   for (const queue of [cpu.hrtimers.monotonic, cpu.hrtimers.boottime]) {
     for (const { index, order } of hrtimersInOrder(queue)) {
-      digest.number(state.timerControls[index] as number);
+      digest.word(places.control(state.timerControls[index] as number));
       digest.word((order < before ? 1 : 0) + (order < cpu.servedOrder ? 2 : 0));
     }
     digest.word(-2);
@@ -182,24 +216,25 @@ function hashCpu(kernel: Kernel, digest: Digest, cpu: Cpu, ranges: readonly Rang
     for (let bucket = 0; bucket < cpu.wheel.heads.length; bucket++) {
       for (const index of bucketTimers(cpu.wheel, bucket)) {
         digest.word(bucket);
-        digest.number(state.timerControls[index] as number);
+        digest.word(places.control(state.timerControls[index] as number));
       }
     }
   }
-  for (const control of cpu.works) digest.number(control);
+  for (const control of cpu.works) digest.word(places.control(control));
   digest.number(cpu.served);
   digest.number(cpu.locksHeld);
-  for (const id of cpu.stack) hashTask(kernel, digest, state.tasks.get(id) as Task, ranges);
+  for (const id of cpu.stack) hashTask(kernel, digest, state.tasks.get(id) as Task, places);
   digest.word(-3);
 }
 
-/** All that lives and is not private to a task. */
-function hashMemory(kernel: Kernel, digest: Digest): void {
+/** All that lives and is neither private to a task nor a control block. */
+function hashMemory(kernel: Kernel, digest: Digest, ranges: readonly Range[]): void {
   const { memory } = kernel;
   for (const object of memory.live()) {
-    if (object.kind === "stack" || object.kind === "context" || object.kind === "packet") continue;
+    if (object.kind === "stack" || object.kind === "context" || object.kind === "packet" || object.kind === "timer")
+      continue;
     digest.word(object.start);
-    hashBytes(kernel, digest, [], object.start, object.start + object.block);
+    hashBytes(kernel, digest, ranges, object.start, object.start + object.block);
   }
 }
 
@@ -216,7 +251,8 @@ function hashBytes(kernel: Kernel, digest: Digest, ranges: readonly Range[], sta
 }
 
 function hashTimer(digest: Digest, timer: Timer): void {
-  digest.number(timer.control);
+  digest.text(timer.node);
+  digest.number(timer.field);
   digest.number(timer.queuedOn < 0 ? -1 : timer.expires);
   digest.word(timer.queuedOn * 64 + timer.runningOn);
   digest.word(timer.cancelling * 2 + (timer.detached ? 1 : 0));
@@ -225,24 +261,28 @@ function hashTimer(digest: Digest, timer: Timer): void {
 }
 
 function hashWork(digest: Digest, work: Work): void {
-  digest.number(work.control);
+  digest.text(work.node);
+  digest.number(work.field);
   digest.number(work.queuedOn < 0 ? -1 : work.due);
   digest.word(work.runningOn * 2 + (work.detached ? 1 : 0));
   digest.text(work.callback === null ? "" : `${work.callback.program}.${work.callback.entry}`);
   digest.word(work.holds ?? -1);
 }
 
-function hashTask(kernel: Kernel, digest: Digest, task: Task, ranges: readonly Range[]): void {
+function hashTask(kernel: Kernel, digest: Digest, task: Task, places: Places): void {
+  const { ranges } = places;
   digest.text(task.kind);
-  digest.word(task.timer);
-  digest.word(task.work);
+  digest.word(places.control(task.timer));
+  digest.word(places.control(task.work));
   digest.word(task.rcu);
   digest.word(task.tailCalls);
   if (kernel.settings.insnCost > 0) digest.number(task.time);
   const wait = task.wait;
   if (wait !== null)
-    digest.text(wait.on === "callback" ? `c${wait.control}` : wait.on === "lock" ? `l${wait.at}` : wait.on);
-  for (const frame of task.frames) hashFrame(digest, frame, ranges);
+    digest.text(
+      wait.on === "callback" ? `c${places.control(wait.control)}` : wait.on === "lock" ? `l${wait.at}` : wait.on,
+    );
+  for (const frame of task.frames) hashFrame(digest, frame, places);
   const { context, stackBlock } = task;
   if (stackBlock !== 0) hashStack(kernel, digest, ranges, stackBlock);
   if (context === null) return;
@@ -270,7 +310,7 @@ function hashStack(kernel: Kernel, digest: Digest, ranges: readonly Range[], blo
 /** Not part of a name: the note of a call is for telling; a ticket's number says nothing; of an order see {@link hashCpu}. */
 const UNNAMED: ReadonlySet<string> = new Set(["call", "ticket", "before"]);
 
-function hashFrame(digest: Digest, frame: Frame, ranges: readonly Range[]): void {
+function hashFrame(digest: Digest, frame: Frame, places: Places): void {
   if (frame.kind === "op") {
     digest.text(frame.name);
     digest.word(frame.step);
@@ -278,13 +318,13 @@ function hashFrame(digest: Digest, frame: Frame, ranges: readonly Range[]): void
       if (UNNAMED.has(name)) continue;
       if (typeof value === "number") {
         digest.text(name);
-        digest.number(value);
+        digest.number(name === "control" ? places.control(value) : value);
       } else if (typeof value === "string" || typeof value === "boolean") digest.text(`${name}${value}`);
       else if (Array.isArray(value) || value instanceof Uint8Array) digest.text(`${name}${value.join()}`);
     }
     return;
   }
-  hashRegisters(digest, frame, ranges);
+  hashRegisters(digest, frame, places.ranges);
 }
 
 function hashRegisters(digest: Digest, frame: VmFrame, ranges: readonly Range[]): void {

@@ -31,6 +31,8 @@ export interface Choice {
 
 /** Steps of operations count as this many instructions against the fuel. */
 const OP_COST = 4;
+/** Instructions that nobody sees and that yet make one step, at most: a loop without end comes up for air. */
+const SILENT_STEPS = 100_000;
 /**
  * A timer that a callback arms so that it is due at once is served this much later (ns): the machine that the facts were measured
  * on ran a callback that does so every 21 us.
@@ -433,7 +435,7 @@ export function stepChoice(kernel: Kernel, choice: Choice, grain: "instruction" 
         state.now = Math.max(state.now, task.time);
         task.time = state.now;
       }
-      for (;;) {
+      for (let done = 0; done < SILENT_STEPS; done++) {
         const used = stepTask(kernel, task, 1);
         if (kernel.settings.insnCost > 0) task.time += used * kernel.settings.insnCost;
         if (grain === "instruction" || stopped(kernel) !== null || isVisibleNext(kernel, task)) break;

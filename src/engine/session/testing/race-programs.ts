@@ -60,6 +60,27 @@ SEC("tc") int atomic(struct __sk_buff *ctx)
 }
 char LICENSE[] SEC("license") = "GPL";
 `,
+  /** A value of an array, which an update writes in place. */
+  inplace: `
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_timer_rfc.h>
+struct elem { int ticks; struct bpf_timer timer; };
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, int); __type(value, struct elem);
+} elems SEC(".maps");
+static int tick(struct elem *elem) { elem->ticks++; return 0; }
+SEC("xdp") int arm(struct xdp_md *ctx)
+{
+  int key = 0;
+  struct elem *e = bpf_map_lookup_elem(&elems, &key);
+  if (!e) return XDP_ABORTED;
+  bpf_timer_init(&e->timer, tick, 0);
+  bpf_timer_mod(&e->timer, bpf_jiffies64() + 2);
+  return XDP_PASS;
+}
+char LICENSE[] SEC("license") = "GPL";
+`,
   /** Two timers whose callbacks cancel each other. */
   mutual: `
 #include <linux/bpf.h>
