@@ -75,3 +75,28 @@ test("comes back and finds the work where it was", async ({ page }) => {
   await page.reload();
   await expect(visitor.source()).toContainText("/* mine */");
 });
+
+test("writes live commands into the script, so that they travel in the link", async ({ page, browser }) => {
+  const visitor = new Visitor(page);
+  await visitor.open();
+  await visitor.reaches(124);
+  await visitor.pause();
+  await page.getByRole("tab", { name: /^Script/ }).click();
+  const prompt = page.getByRole("textbox", { name: "Command to do now" });
+  await prompt.fill("map update hmap 0 {stuff: 7000}");
+  await prompt.press("Enter");
+  await visitor.reaches(7000);
+  await page.getByRole("button", { name: /^Share/ }).click();
+  await expect(page.getByText("A command that was given live is not part of the link.")).toBeVisible();
+  await page.getByRole("button", { name: "Add to script.user first" }).click();
+  await expect(visitor.source()).toContainText("map update hmap 0 {stuff: 7000}");
+  await expect(page.getByText("1 command was given live.")).toHaveCount(0);
+  const url = await visitor.share();
+
+  const context = await browser.newContext();
+  const other = new Visitor(await context.newPage());
+  await other.page.goto(url);
+  await other.reaches(7000);
+  expect(other.faults).toEqual([]);
+  await context.close();
+});

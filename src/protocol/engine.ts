@@ -52,8 +52,8 @@ export type EngineRequest =
   | { readonly kind: "step-event"; readonly direction: 1 | -1 }
   | { readonly kind: "seek"; readonly seq: number }
   | { readonly kind: "command"; readonly text: string }
-  /** Asks for `script`, which is that of the run, with the commands that were given live; see `scriptWithLive`. */
-  | { readonly kind: "script-with-live"; readonly script: string }
+  /** Asks for the run's script with the commands that were given live. */
+  | { readonly kind: "script-with-live" }
   | { readonly kind: "inspect"; readonly program: string }
   /**
    * Searches every schedule of a script of the object that runs, under any policy; the run stands meanwhile. Progress comes as events,

@@ -614,6 +614,19 @@ export class Playground {
           (reason: unknown) => this.#setRun({ commandError: { text: wordsOf(reason), errno: "EIO" } }),
         );
       },
+      keepLiveCommands: () => {
+        this.#engine.request({ kind: "script-with-live" }).then(
+          (script) => {
+            if (script !== null) this.#edited({ script });
+            else
+              this.#banner(
+                "info",
+                "Live commands cannot be written into the script while a program runs, nor into one that has stopped.",
+              );
+          },
+          (reason: unknown) => this.#banner("error", wordsOf(reason)),
+        );
+      },
       inspectProgram: (program) => {
         const number = this.#build;
         this.#engine.request({ kind: "inspect", program }).then(

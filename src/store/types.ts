@@ -154,6 +154,8 @@ export interface PlaygroundActions {
   setSpeed(nsPerSecond: number): void;
   /** One line of the user-space script, done now; its failure appears in `run.commandError`. */
   command(line: string): void;
+  /** Writes the commands that were given live into the script; a banner says so when they cannot be yet. */
+  keepLiveCommands(): void;
   /** Asks for the verifier's states of a program (they are made on demand). */
   inspectProgram(program: string): void;
   /** Preemptions at most of the searches to come. */

@@ -204,8 +204,8 @@ describe("live commands", () => {
     const run = await start("thread", THREAD, { policy: "rfc" });
     // Within `advance 45ms`.
     pass(run, 30_000_001);
-    expect(run.scriptWithLive(THREAD)).toBeNull();
     give(run, "map update hmap 0 {stuff: 7}");
+    expect(run.scriptWithLive(THREAD)).toContain("map update hmap 0 {stuff: 7}\nadvance 30999999ns\n");
     finish(run);
     pass(run, 80_000_000);
     give(run, "prog run bpf_timer_test");

@@ -484,11 +484,12 @@ export class Run {
   }
 
   /**
-   * `script`, the text of this run's script, with every live command in its place (see {@link withLiveCommands}); null while a line or
+   * `script`, the text of this run's script, with every live command in its place (see {@link withLiveCommands}); null while a call or
    * a live command is under way, or when the script has stopped before its end.
    */
   scriptWithLive(script: string): string | null {
-    if (!this.scriptFinished || this.#progress.stopped !== null || this.liveBusy) return null;
+    const { actions } = this.#progress;
+    if (this.#progress.stopped !== null || this.liveBusy || actions.some((a) => a.kind !== "advance")) return null;
     const advancing = new Set(this.#plan.commands.filter((c) => c.command.kind === "advance").map((c) => c.line));
     const ends = new Map(
       this.#commands
@@ -496,6 +497,8 @@ export class Run {
         .filter((c) => c.line > 0)
         .map((c) => [c.line, { end: c.at, advances: advancing.has(c.line) }] as const),
     );
+    for (const action of actions)
+      if (action.kind === "advance") ends.set(action.line.line, { end: action.target, advances: true });
     const live = this.#inputs.slice(0, this.#progress.inputs).map(({ at, index, line }): LiveCommand => {
       const { end, errno } = this.#liveEnds.get(line) ?? { end: at, errno: null };
       const afterLine = this.#plan.commands[index - 1]?.line ?? 0;

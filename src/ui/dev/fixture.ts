@@ -753,6 +753,7 @@ export function fixtureStore() {
     seek,
     followNow: () => seek(EVENTS.length),
     setSpeed: (speed) => run({ speed }),
+    keepLiveCommands: () => {},
     command: (line) => run({ commandError: line.includes("busy") ? { text: line, errno: "EBUSY" } : null }),
     inspectProgram: () => undefined,
     share: () => Promise.resolve({ url: `${location.origin}/#1/${"kZ3bA9".repeat(100)}`, length: 641 }),

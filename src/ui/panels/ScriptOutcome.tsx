@@ -2,6 +2,7 @@ import { type FormEvent, useMemo, useState } from "react";
 import { Icon } from "../controls/Icon.tsx";
 import { useActions, usePlayground } from "../shell/context.tsx";
 import { useEditorPort } from "../shell/editor-port.tsx";
+import { liveCommands } from "../shell/live-commands.ts";
 import { formatMoment } from "../text/format.ts";
 
 interface Line {
@@ -50,6 +51,7 @@ export function ScriptOutcome() {
     const live = commands.filter((c) => c.line === 0);
     return [...[...commands.filter((c) => c.line > 0), ...expectations].sort((a, b) => a.line - b.line), ...live];
   }, [script]);
+  const live = usePlayground((s) => liveCommands(s.run.script));
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (text.trim() === "") return;
@@ -101,6 +103,14 @@ export function ScriptOutcome() {
           </li>
         ) : null}
       </ol>
+      {live > 0 ? (
+        <p className="live t2">
+          {live === 1 ? "1 command was given live." : `${live} commands were given live.`}{" "}
+          <button type="button" className="mini" onClick={actions.keepLiveCommands}>
+            Add to script.user
+          </button>
+        </p>
+      ) : null}
       <form onSubmit={submit}>
         <input
           className="field mono"

@@ -3,6 +3,7 @@ import { Dialog } from "../controls/Dialog.tsx";
 import { Icon } from "../controls/Icon.tsx";
 import { formatNumber } from "../text/format.ts";
 import { useActions, usePlayground } from "./context.tsx";
+import { liveCommands } from "./live-commands.ts";
 import { saveFile } from "./save-file.ts";
 
 type Link = { readonly url: string; readonly length: number };
@@ -13,6 +14,7 @@ const LONG = 2000;
 export function ShareDialog() {
   const actions = useActions();
   const hasObject = usePlayground((s) => s.build.object !== null || s.source.object !== null);
+  const live = usePlayground((s) => liveCommands(s.run.script));
   const [link, setLink] = useState<Link | { readonly failed: string } | null>(null);
   const [copied, setCopied] = useState<"no" | "yes" | "failed">("no");
 
@@ -92,6 +94,22 @@ export function ShareDialog() {
               : ""}
         </span>
       </div>
+      {live > 0 ? (
+        <p className="t2" style={{ marginTop: 12 }}>
+          {live === 1 ? "A command that was given live is" : `${live} commands that were given live are`} not part of
+          the link.{" "}
+          <button
+            type="button"
+            className="mini"
+            onClick={() => {
+              actions.keepLiveCommands();
+              actions.setView({ dialog: "none", file: "script" });
+            }}
+          >
+            Add to script.user first
+          </button>
+        </p>
+      ) : null}
       {made && made.length > LONG ? (
         <p className="t2" style={{ marginTop: 12 }}>
           Some chat programs cut links of this length. The snippet file holds the same: drop it on the page to open it.

@@ -62,6 +62,8 @@ export class EngineHost {
   readonly #thread: HostThread;
   #built: { readonly key: string; readonly bytes: Uint8Array; readonly value: BuiltObject } | null = null;
   #run: Run | null = null;
+  /** Text of the run's script; null for the run of a schedule. */
+  #script: string | null = null;
   #number = 0;
   #playing = false;
   #following = true;
@@ -177,6 +179,9 @@ export class EngineHost {
         this.#stops = request.points;
         this.#run?.stopAt(request.points);
         break;
+      case "script-with-live":
+        reply(this.#script === null ? null : (this.#run?.scriptWithLive(this.#script) ?? null));
+        return;
       case "inspect":
         reply(this.#inspected === null ? null : inspectProgram(this.#inspected, request.program));
         return;
@@ -251,6 +256,7 @@ export class EngineHost {
   #start(built: BuiltObject, number: number, script: string, play: boolean) {
     const { run, diagnostics } = startRun(built, script, this.#thread.wasm);
     this.#take(run, number);
+    this.#script = script;
     if (play) this.#play();
     return diagnostics;
   }
@@ -259,6 +265,7 @@ export class EngineHost {
   #take(run: Run, number: number): void {
     this.#endSearch();
     this.#run = run;
+    this.#script = null;
     run.stopAt(this.#stops);
     this.#number = number;
     this.#goal = null;
