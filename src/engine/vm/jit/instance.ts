@@ -19,6 +19,8 @@ import {
   TELL_AT,
 } from "./layout.ts";
 
+type Entry = (stack: number) => void;
+
 /** What the opcodes of plain stores (ST and STX) have in common. */
 const PLAIN_STORE_MASK = MODE_MASK | 0x06;
 const PLAIN_STORE = BPF_MEM | BPF_ST;
@@ -58,6 +60,8 @@ export class JitInstance {
   readonly #host: HelperHost;
   readonly #linear: WasmMemory;
   readonly #exports: WasmExports;
+  /** Entries by slot, so that no name has to be made each time; null: not exported. */
+  readonly #entries: (Entry | null | undefined)[] = [];
   readonly #halt: Halt;
   readonly #stride: number;
   readonly #watched: boolean;
@@ -84,7 +88,15 @@ export class JitInstance {
 
   /** True when the function at `slot` can be entered from outside. */
   has(slot: number): boolean {
-    return this.#exports[`f${slot}`] !== undefined;
+    return this.#entryAt(slot) !== null;
+  }
+
+  #entryAt(slot: number): Entry | null {
+    const known = this.#entries[slot];
+    if (known !== undefined) return known;
+    const entry = this.#exports[`f${slot}`] ?? null;
+    this.#entries[slot] = entry;
+    return entry;
   }
 
   /** True when a function can be entered again at `slot`. */
@@ -97,7 +109,7 @@ export class JitInstance {
 
   /** Runs the function that `frame` stands at the entry of, with r1..r5 from the frame. */
   run(frame: VmFrame): CodeResult {
-    return this.#enter(frame, `f${frame.entry}`, 1, 5);
+    return this.#enter(frame, this.#entryAt(frame.entry) as Entry, 1, 5);
   }
 
   /** Runs the function that `frame` stands in the midst of, where {@link continuesAt}, from there on. */
@@ -106,14 +118,13 @@ export class JitInstance {
     area[MAY_GOTO_AT / 4] = frame.mayGoto;
     area[LOOP_DONE_AT / 4] = frame.loopDone;
     frame.loopDone = 0;
-    return this.#enter(frame, `c${frame.pc}`, 0, 9);
+    return this.#enter(frame, this.#exports[`c${frame.pc}`] as Entry, 0, 9);
   }
 
-  #enter(frame: VmFrame, name: string, first: number, last: number): CodeResult {
+  #enter(frame: VmFrame, entry: Entry, first: number, last: number): CodeResult {
     this.#give(frame, first, last);
     this.#tell();
-    this.left.length = 0;
-    const entry = this.#exports[name] as (stack: number) => void;
+    if (this.left.length > 0) this.left.length = 0;
     try {
       entry(frame.stack);
     } catch (thrown) {
