@@ -1,5 +1,6 @@
 import { BPF_LDX, BPF_ST, BPF_STX } from "../isa/opcodes.ts";
 import type { Kernel, KernelEvent, Task } from "../kernel/api.ts";
+import { copyPieces } from "../kernel/maps/copy-value.ts";
 import { keyOfValue } from "../kernel/maps/values.ts";
 import { elementLabel, ownerOf } from "../kernel/timers/timer-object.ts";
 import { memberAt, numberText } from "../kernel/watch.ts";
@@ -205,6 +206,15 @@ export function stepWords(events: readonly KernelEvent[], names: StepNames): str
 /** What the next instruction of a task does with memory that others see; empty for anything else. */
 export function accessWords(kernel: Kernel, task: Task): string {
   const frame = task.frames.at(-1);
+  if (frame?.kind === "op" && frame.name === "copy-value") {
+    const map = kernel.map(frame.data["map"]);
+    const ends = copyPieces(map);
+    const piece: number = frame.data["piece"];
+    const end = ends[piece];
+    if (end === undefined) return "";
+    const where = elementLabel(map, keyOfValue(kernel, map, frame.data["at"]));
+    return `writes ${where}, bytes ${ends[piece - 1] ?? 0} to ${end - 1}`;
+  }
   if (frame?.kind !== "vm") return "";
   const executable = kernel.executable(frame.program);
   const op = executable.op[frame.pc] as number;

@@ -1,6 +1,6 @@
 import { OPERATIONS_OF_HELPERS } from "./helpers/operations.ts";
 import type { Kernel } from "./kernel.ts";
-import { continueGiveBack, continueUpdate } from "./maps/update.ts";
+import { continueCopy, continueGiveBack, continueUpdate } from "./maps/update.ts";
 import {
   clearSlots,
   dropTimerEntries,
@@ -30,6 +30,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   softirq: timerSoftirq,
   kworker,
   update: continueUpdate,
+  "copy-value": continueCopy,
   "give-back": continueGiveBack,
   "timer-cancel-free": timerCancelFree,
   "drop-timers": dropTimers,

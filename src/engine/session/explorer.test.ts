@@ -154,6 +154,16 @@ describe("a value that two CPUs change", () => {
     expect(verdict(explore(build("count"), COUNT(program)))).toBe(expected);
   });
 
+  it.each([
+    ["check", "any", "expectation, 1 preemptions"],
+    ["check_locked", "any", "expectation, 1 preemptions"],
+    ["check", "lock", "expectation, 1 preemptions"],
+    ["check_locked", "lock", "none"],
+  ])("is seen half written by %s beside an update with %s: %s", (program, flag, expected) => {
+    const script = `cpu 0: prog run ${program}\ncpu 0: expect retval == 0\ncpu 1: map update pairs 0 {a: 1, b: 1} ${flag}\n`;
+    expect(verdict(explore(build("pair"), script))).toBe(expected);
+  });
+
   it("loses nothing without a preemption", () => {
     expect(verdict(explore(build("count"), COUNT("bare"), 0))).toBe("none");
   });

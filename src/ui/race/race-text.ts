@@ -43,7 +43,10 @@ export function verdictOf(report: ExploreReport): RaceVerdict {
     case "none":
       return {
         tone: "good",
-        title: `No schedule with at most ${preemptions(outcome.bound)} fails`,
+        title:
+          outcome.bound === 0
+            ? "No schedule without a preemption fails"
+            : `No schedule with at most ${preemptions(outcome.bound)} fails`,
         sentence: `Under policy ${policy} every order of steps within this bound was tried. Of schedules with more it says nothing.`,
       };
     case "counterexample": {

@@ -4,12 +4,13 @@ import { useActions } from "./context.tsx";
 import { setSingleKeysEnabled, singleKeysEnabled } from "./keyboard.ts";
 
 const KEYS: readonly (readonly [string, string])[] = [
-  ["Ctrl ↵", "Build and run"],
+  ["Ctrl ↵", "Build and run; in the Race view, explore"],
   ["Ctrl S", "Save and share"],
   ["F8 / Shift F8", "Next, previous problem"],
   ["F9", "Breakpoint at the line or instruction"],
   ["F10 / Shift F10", "Next, previous event"],
   ["F11", "One instruction"],
+  ["↑ / ↓", "Step of a schedule (when it has focus)"],
   ["] / [", "Next, previous expiry"],
   ["Esc", "Give a maximised panel's room back"],
   ["?", "This help"],

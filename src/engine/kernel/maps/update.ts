@@ -9,6 +9,7 @@ import { tellElementDelete, tellElementUpdate } from "../tell.ts";
 import { timerAtField } from "../timers/timer-object.ts";
 import { writerNumber } from "../watch.ts";
 import { dropWorkOfValue } from "../works/work-object.ts";
+import { copyPiece, copyPieces } from "./copy-value.ts";
 import {
   chooseVictim,
   findElement,
@@ -119,6 +120,12 @@ export function updateElement(
     }
   }
   if (storage.kind === "array") {
+    // Nobody can look on in one go.
+    if (!kernel.inOneGo && cpuStride(map) === 0 && copyPieces(map).length > 1) {
+      const { value: copy } = kept(map, key, value, by, kernel);
+      task.frames.push(op("copy-value", { map: map.id, at: valueAt, value: copy, by, piece: 0 }));
+      return null;
+    }
     writeCopies(kernel, map, valueAt, value, by, false);
     tellUpdate(kernel, map, valueAt, by, false);
     return dropThen(kernel, task, map, valueAt, null);
@@ -320,6 +327,24 @@ export function continueUpdate(kernel: Kernel, task: Task, frame: OpFrame): void
     );
     if (result !== null) finish(kernel, task, result);
   }
+}
+
+/** Operation `copy-value`: an update of an array's value in place, which others see half done. */
+export function continueCopy(kernel: Kernel, task: Task, frame: OpFrame): void {
+  const { data } = frame;
+  const map = kernel.map(data["map"]);
+  const ends = copyPieces(map);
+  const end = ends[data["piece"]];
+  if (end === undefined) {
+    finish(kernel, task, data["result"] as number);
+    return;
+  }
+  copyPiece(kernel, map, data["at"], data["value"], end);
+  data["piece"]++;
+  if (data["piece"] < ends.length) return;
+  tellUpdate(kernel, map, data["at"], data["by"], false);
+  const result = dropThen(kernel, task, map, data["at"], null);
+  if (result !== null) finish(kernel, task, result);
 }
 
 /** Operation `give-back`: the timer is gone; the element follows. */

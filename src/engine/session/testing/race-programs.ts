@@ -81,6 +81,32 @@ SEC("xdp") int arm(struct xdp_md *ctx)
 }
 char LICENSE[] SEC("license") = "GPL";
 `,
+  /** A value of two words that belong together, read without and with its lock. */
+  pair: `
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+struct val { struct bpf_spin_lock lock; int pad; long long a, b; };
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, int); __type(value, struct val);
+} pairs SEC(".maps");
+SEC("tc") int check(struct __sk_buff *ctx)
+{
+  int key = 0;
+  struct val *v = bpf_map_lookup_elem(&pairs, &key);
+  return v && v->a != v->b;
+}
+SEC("tc") int check_locked(struct __sk_buff *ctx)
+{
+  int key = 0, torn;
+  struct val *v = bpf_map_lookup_elem(&pairs, &key);
+  if (!v) return 0;
+  bpf_spin_lock(&v->lock);
+  torn = v->a != v->b;
+  bpf_spin_unlock(&v->lock);
+  return torn;
+}
+char LICENSE[] SEC("license") = "GPL";
+`,
   /** Two timers whose callbacks cancel each other. */
   mutual: `
 #include <linux/bpf.h>
