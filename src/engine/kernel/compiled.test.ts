@@ -256,6 +256,74 @@ describe("compiled programs, event by event", () => {
     expect(run(true)).toEqual(slow);
   });
 
+  it("read fields, narrow ones too, and the packet's ends after they have moved", () => {
+    const xdp = [
+      "main prog:",
+      "r6 = r1",
+      "r7 = 0",
+      "r9 = 3",
+      "again:",
+      "r2 = *(u32 *)(r6 +0)",
+      "r3 = *(u32 *)(r6 +4)",
+      "r4 = r2",
+      "r4 += 20",
+      "if r4 > r3 goto out",
+      "r1 = *(u8 *)(r2 +13)",
+      "r7 += r1",
+      "r4 = *(u32 *)(r6 +8)",
+      "r4 -= r2",
+      "r7 += r4",
+      "r3 -= r2",
+      "r7 += r3",
+      "r4 = *(u32 *)(r6 +12)",
+      "r7 += r4",
+      "r1 = r6",
+      "r2 = 7",
+      "call bpf_xdp_adjust_head#44",
+      "r9 += -1",
+      "if r9 != 0 goto again",
+      "out:",
+      "r0 = r7",
+      "exit",
+    ];
+    const skb = [
+      "main prog:",
+      "r6 = r1",
+      "*(u32 *)(r6 +8) = 305419896",
+      "r0 = *(u8 *)(r6 +8)",
+      "r1 = *(u16 *)(r6 +8)",
+      "r0 += r1",
+      "r1 = *(u32 *)(r6 +8)",
+      "r0 += r1",
+      "*(u64 *)(r6 +48) = 1311768467",
+      "r1 = *(u16 *)(r6 +50)",
+      "r0 += r1",
+      "r2 = *(u32 *)(r6 +76)",
+      "r3 = *(u32 *)(r6 +80)",
+      "r3 -= r2",
+      "r0 += r3",
+      "r1 = *(u64 *)(r6 +168)",
+      "r0 += r1",
+      "r6 += 8",
+      "r1 = *(u32 *)(r6 +0)",
+      "r0 += r1",
+      "exit",
+    ];
+    for (const [lines, type, expected] of [
+      [xdp, "xdp", 9 + 64 + 1 + (9 + 57 + 1) + (16 + 50 + 1)],
+      [skb, "sched_cls", (0x78 + 0x5678 + 0x12345678 + (1311768467 >>> 16) + 64 + 0x12345678) >>> 0],
+    ] as const) {
+      for (const compiled of [false, true]) {
+        const world = new World({ watch: true }, "linux", compiled ? webAssemblyHost : null);
+        world.trusted = true;
+        world.load(lines, type);
+        const data = Uint8Array.from({ length: 64 }, (_, i) => (i < 14 ? i - 4 : i - 11));
+        const { run } = world.run("prog", null, 0, data);
+        expect([type, compiled, run?.retval, world.kernel.state.oops]).toEqual([type, compiled, expected, null]);
+      }
+    }
+  });
+
   it.each([
     [
       "an access beyond a value",

@@ -7,6 +7,7 @@ import type { JitInfo } from "../vm/jit/function-code.ts";
 import { type CodeResult, JitInstance, type LeftFunction } from "../vm/jit/instance.ts";
 import { SHADOW_WATCHED } from "../vm/memory.ts";
 import type { WasmHost } from "../vm/wasm-host.ts";
+import { contextPlace } from "./context.ts";
 import { negative } from "./errno.ts";
 import { executeProgram } from "./execute.ts";
 import { noteHelper, TOLD_PER_RUN, tellHelper } from "./helper-events.ts";
@@ -115,15 +116,17 @@ export class CompiledPrograms implements HelperHost {
     const linear = kernel.memory.linear;
     let instance: JitInstance | null = null;
     if (linear !== null && kernel.program(id).verified) {
-      const compiled = compileProgram(program, this.#info());
+      const compiled = compileProgram(program, this.#info(id));
       instance = new JitInstance(program, compiled, this.#wasm, linear, kernel.machine, this);
     }
     this.#instances.set(program, instance);
     return instance;
   }
 
-  #info(): JitInfo {
+  #info(id: number): JitInfo {
+    const { type, expectedAttachType } = this.#kernel.program(id);
     return {
+      contextAt: (off, width, write) => contextPlace(type, expectedAttachType, off, width, write),
       access: this.#checked ? "checked" : "bare",
       watched: this.#kernel.settings.watch,
       frameStride: STACK_FRAME_STRIDE,
@@ -147,7 +150,7 @@ export class CompiledPrograms implements HelperHost {
     if (known !== undefined) return known;
     let instance: JitInstance | null = null;
     if (linear !== null && kernel.program(frame.program).verified && places.size < MAX_CONTINUATIONS) {
-      const compiled = compileProgram(program, this.#info(), { entry: frame.entry, slot: frame.pc });
+      const compiled = compileProgram(program, this.#info(frame.program), { entry: frame.entry, slot: frame.pc });
       if (compiled.continues !== null)
         instance = new JitInstance(program, compiled, this.#wasm, linear, kernel.machine, this);
     }

@@ -18,6 +18,10 @@ const ETH_HLEN = 14;
 const FRONT = 0x8000;
 const LOOPBACK_IFINDEX = 1;
 
+/** Behind a context that is not plain memory: what data, data_end and data_meta point to, for compiled code. */
+const POINTER_BYTES = 32;
+const pointersBehind = (size: number): number => (size + 7) & ~7;
+
 /** Layouts by type and attach type: tables, made once. */
 const LAYOUTS = new Map<string, ContextLayout>();
 
@@ -29,6 +33,31 @@ function layoutOf(programType: number, attachType: number): ContextLayout {
     LAYOUTS.set(key, layout);
   }
   return layout;
+}
+
+/** The whole context is memory as programs see it. */
+const isPlain = (layout: ContextLayout): boolean =>
+  layout.flat !== null && layout.fields.every((field) => field.pointer === null);
+
+/** Contexts that are plain memory have at least so many bytes of what their programs may read. */
+const MAX_PLAIN = 8192;
+
+/** Where compiled code finds what an access to the context of a program yields; null when it has to ask. */
+export function contextPlace(
+  programType: number,
+  expectedAttachType: number,
+  off: number,
+  width: number,
+  write: boolean,
+): { readonly at: number; readonly pointer: boolean } | null {
+  const layout = layoutOf(programType, expectedAttachType);
+  const access = checkContextAccess(layout, off, width, write);
+  const plain = isPlain(layout);
+  const end = plain ? Math.min(layout.flat?.end ?? 0, MAX_PLAIN) : layout.size;
+  if (!access.ok || off < 0 || off + width > end) return null;
+  if (access.pointer === null) return { at: off, pointer: false };
+  const which = ["pkt", "pkt_end", "pkt_meta"].indexOf(access.pointer);
+  return which < 0 || plain ? null : { at: pointersBehind(Math.max(layout.size, 8)) + 8 * which, pointer: true };
 }
 
 const SKB_TYPES: ReadonlySet<string> = new Set([
@@ -62,14 +91,18 @@ export function buildContext(
   const skb = SKB_TYPES.has(type);
   const packet = skb || type === "xdp";
   if (packet && data.length < ETH_HLEN) return "EINVAL";
-  const flat = layout.flat !== null && layout.fields.every((field) => field.pointer === null);
-  const size = flat ? Math.max(given?.length ?? 0, Math.min(layout.flat?.end ?? 0, 8192), 8) : Math.max(layout.size, 8);
+  const flat = isPlain(layout);
+  const size = flat
+    ? Math.max(given?.length ?? 0, Math.min(layout.flat?.end ?? 0, MAX_PLAIN), 8)
+    : Math.max(layout.size, 8);
   if (given !== null && given.length > size) return "EINVAL";
   const front = layout.flat?.negative ? FRONT : 0;
+  const behind = flat ? 0 : POINTER_BYTES;
   const shadow = flat ? 0 : SHADOW_CONTEXT;
-  const block = kernel.memory.allocate(front + size, "context", `context of ${program.name}`, null, shadow);
+  const block = kernel.memory.allocate(front + size + behind, "context", `context of ${program.name}`, null, shadow);
   if (block === null) return "ENOMEM";
   const at = block + front;
+  if (behind > 0) kernel.memory.poison(at + pointersBehind(size), size + behind - pointersBehind(size));
   const context: ContextDescriptor = {
     block,
     at,
@@ -127,6 +160,13 @@ function fillSkb(kernel: Kernel, context: ContextDescriptor, data: Uint8Array): 
 /** Marks exactly the packet [meta, end) as accessible, up to the 8 bytes around its start. */
 export function exposePacket(kernel: Kernel, context: ContextDescriptor): void {
   if (context.packetBlock === 0) return;
+  const layout = layoutOf(context.programType, context.expectedAttachType);
+  if (!isPlain(layout)) {
+    const at = context.at + pointersBehind(context.size);
+    [context.data, context.end, context.meta].forEach((to, i) => {
+      kernel.memory.writeU64(at + 8 * i, to === 0 ? 0n : guestAddress(to));
+    });
+  }
   kernel.memory.poison(context.packetBlock, context.packetBlockSize);
   const start = Math.min(context.data, context.meta) & ~7;
   kernel.memory.expose(start, context.end - start);

@@ -14,9 +14,9 @@ import {
   sizeInBytes,
 } from "../../isa/opcodes.ts";
 import { GUEST_BASE, SHADOW_CONTEXT, SHADOW_POINTER } from "../memory.ts";
-import type { FunctionCode } from "./function-code.ts";
+import type { ContextPlace, FunctionCode } from "./function-code.ts";
 import { ADDRESS_LOCAL, MARK_LOCAL, REGISTER_LOCAL, STACK_BYTES, STACK_LOCAL, WIDE_LOCAL } from "./layout.ts";
-import { ANYTHING, CONTEXT, NOTHING, STACK, STACK_SOMEWHERE } from "./provenance.ts";
+import { ANYTHING, CONTEXT, CONTEXT_START, NOTHING, STACK, STACK_SOMEWHERE } from "./provenance.ts";
 import * as w from "./wasm-code.ts";
 
 /** Where an access goes: the offset is on the WebAssembly stack when `push` has run, `displacement` is the instruction's own. */
@@ -74,6 +74,13 @@ function load(
   signed: boolean,
 ): void {
   const opcode = (LOADS[width] as readonly [number, number])[signed ? 1 : 0];
+  const field = signed ? null : contextField(f, s, off, width, false);
+  if (field !== null) {
+    f.low(s);
+    f.code.memory(field.pointer ? w.I64_LOAD : opcode, field.at);
+    f.set(d);
+    return;
+  }
   access(f, slot, s, off, width, false, [s], [d], ({ push, displacement }) => {
     push();
     f.code.memory(opcode, displacement);
@@ -90,12 +97,26 @@ function store(
   imm: number,
   width: 1 | 2 | 4 | 8,
 ): void {
+  const field = contextField(f, d, off, width, true);
+  if (field !== null) {
+    f.low(d);
+    if (value === null) f.code.i64(imm);
+    else f.get(value);
+    f.code.memory(STORES[width] as number, field.at);
+    return;
+  }
   access(f, slot, d, off, width, true, value === null ? [d] : [d, value], [], ({ push, displacement }) => {
     push();
     if (value === null) f.code.i64(imm);
     else f.get(value);
     f.code.memory(STORES[width] as number, displacement);
   });
+}
+
+/** The place of a context's field that lies in memory as programs see it; null when the access is the host's. */
+function contextField(f: FunctionCode, base: number, off: number, width: number, write: boolean): ContextPlace | null {
+  if (f.info.access !== "bare" || f.registers?.kind[base] !== CONTEXT_START) return null;
+  return f.info.contextAt?.(off, width, write) ?? null;
 }
 
 const ATOMIC_OPERATORS: ReadonlyMap<number, number> = new Map([
@@ -176,7 +197,7 @@ function checkOf(f: FunctionCode, base: number, off: number, width: number, writ
   const at = (registers?.low[base] ?? 0) + off;
   const onStack = kind === STACK && at >= -STACK_BYTES && at + width <= 0;
   if (f.info.access === "checked") return onStack ? "none" : "full";
-  if (kind === CONTEXT) return "always-slow";
+  if (kind === CONTEXT || kind === CONTEXT_START) return "always-slow";
   if (kind === ANYTHING || kind === NOTHING) return "marks";
   if (!write || kind === STACK || kind === STACK_SOMEWHERE) return "none";
   return f.info.watched ? "told-marks" : "none";

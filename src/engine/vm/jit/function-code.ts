@@ -26,6 +26,13 @@ import * as w from "./wasm-code.ts";
 
 const ALL_REGISTERS = 0x7ff;
 
+/** Where a field of the context lies, bytes from its start. */
+export interface ContextPlace {
+  readonly at: number;
+  /** The 8 bytes there are the pointer that a load of the field yields. */
+  readonly pointer: boolean;
+}
+
 /** What the kernel tells about the program and its surroundings. */
 export interface JitInfo {
   /**
@@ -45,6 +52,8 @@ export interface JitInfo {
   arrayAt(offset: number): InlineArray | null;
   /** As {@link arrayAt}, of a hash map whose lookups change nothing. */
   hashAt(offset: number): InlineHash | null;
+  /** An access to the context that compiled code does itself; null, or no such function, when it is the host's. */
+  contextAt?(off: number, width: number, write: boolean): ContextPlace | null;
 }
 
 /** What the functions of one module share. */

@@ -43,6 +43,8 @@ export const STACK_SOMEWHERE = 3;
 export const PLAIN = 4;
 /** The program's context, or somewhere in it. */
 export const CONTEXT = 5;
+/** The beginning of the program's context. */
+export const CONTEXT_START = 7;
 /** Anything at all. */
 export const ANYTHING = 6;
 
@@ -98,12 +100,13 @@ export class Registers {
   }
 }
 
+const isContext = (kind: number): boolean => kind === CONTEXT || kind === CONTEXT_START;
 const isStack = (kind: number): boolean => kind === STACK || kind === STACK_SOMEWHERE;
 
 function joinKinds(a: number, b: number): number {
   if (isStack(a) && isStack(b)) return STACK_SOMEWHERE;
-  if (a === CONTEXT && b === CONTEXT) return CONTEXT;
-  if (a === CONTEXT || b === CONTEXT || a === ANYTHING || b === ANYTHING) return ANYTHING;
+  if (isContext(a) && isContext(b)) return a === b ? a : CONTEXT;
+  if (isContext(a) || isContext(b) || a === ANYTHING || b === ANYTHING) return ANYTHING;
   return PLAIN;
 }
 
@@ -154,7 +157,7 @@ export class Provenance {
       this.#callers.set(entry, new Set());
       const args = new Registers();
       args.put(R10, STACK, 0);
-      if (entry === program.starts[0]) args.put(1, CONTEXT);
+      if (entry === program.starts[0]) args.put(1, CONTEXT_START);
       // Callbacks get a map, a key, a value or a pointer into a stack; nobody can hand them the context.
       else if (!called.has(entry)) for (let r = 1; r <= 5; r++) args.put(r, PLAIN);
       this.#args.set(entry, args);
@@ -212,11 +215,14 @@ export class Provenance {
         now.put(d, PLAIN);
         break;
       case BPF_LDX:
-        now.put(d, this.contextInMemory && now.kind[s] !== CONTEXT && (op & SIZE_MASK) === 0x18 ? ANYTHING : PLAIN);
+        now.put(
+          d,
+          this.contextInMemory && !isContext(now.kind[s] as number) && (op & SIZE_MASK) === 0x18 ? ANYTHING : PLAIN,
+        );
         break;
       case BPF_STX: {
         const wide = (op & SIZE_MASK) === 0x18;
-        if (wide && ((now.kind[s] as number) === CONTEXT || now.kind[s] === ANYTHING)) this.contextInMemory = true;
+        if (wide && (isContext(now.kind[s] as number) || now.kind[s] === ANYTHING)) this.contextInMemory = true;
         if ((op & MODE_MASK) !== BPF_ATOMIC) break;
         const loaded = this.contextInMemory && wide ? ANYTHING : PLAIN;
         const imm = program.imm[i] as number;
@@ -285,8 +291,8 @@ export class Provenance {
     }
     const other = byRegister ? (now.kind[s] as number) : CONSTANT;
     if (code === BPF_ADD || code === BPF_SUB) {
-      if (kind === CONTEXT || other === CONTEXT || kind === ANYTHING || other === ANYTHING) {
-        now.put(d, kind === CONTEXT && !byRegister ? CONTEXT : ANYTHING);
+      if (isContext(kind) || isContext(other) || kind === ANYTHING || other === ANYTHING) {
+        now.put(d, isContext(kind) && !byRegister ? CONTEXT : ANYTHING);
       } else if (kind === STACK && !byRegister) {
         now.put(d, STACK, ((now.low[d] as number) + (code === BPF_ADD ? imm : -imm)) | 0);
       } else if (isStack(kind) && !isStack(other)) {
@@ -296,7 +302,7 @@ export class Provenance {
       } else now.put(d, PLAIN);
       return;
     }
-    now.put(d, kind === ANYTHING || other === ANYTHING || kind === CONTEXT || other === CONTEXT ? ANYTHING : PLAIN);
+    now.put(d, kind === ANYTHING || other === ANYTHING || isContext(kind) || isContext(other) ? ANYTHING : PLAIN);
   }
 }
 
