@@ -32,8 +32,8 @@ for (const of of PROBE_TYPES) {
 const fields: Record<string, Record<string, string>> = {};
 for (const { name, owner, of } of FIELD_OWNERS) {
   const found: Record<string, string> = {};
-  for (let offset = 0; offset < LAST_FIELD; offset++) {
-    for (const size of [8, 4, 2, 1]) {
+  for (let offset = 0; offset < LAST_FIELD; offset += 4) {
+    for (const size of [8, 4, 1]) {
       if (offset % size !== 0) continue;
       const { xlated } = await judge.judge(kernelProbe(of, fieldProbe(owner, offset, size)));
       if (xlated !== null) found[`${offset} ${size}`] = fieldLines(owner, xlated);

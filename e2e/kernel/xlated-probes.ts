@@ -184,9 +184,10 @@ export interface RecordedProbes {
 
 /** Structures whose fields are probed: by type for contexts, through cgroup_skb for sockets. */
 export const FIELD_OWNERS: readonly { readonly name: string; readonly owner: FieldOwner; readonly of: ProbeType }[] = [
-  ...PROBE_TYPES.filter(({ type }) => !["kprobe", "tracepoint", "raw_tracepoint", "syscall"].includes(type)).map(
-    (of) => ({ name: of.type, owner: "context" as const, of }),
-  ),
+  // Others share the table of one of these, or have contexts that stay as they are.
+  ...PROBE_TYPES.filter(({ type }) =>
+    /^(socket_filter|sched_cls|xdp|perf_event|sock_ops|sk_|cgroup_so|cgroup_sy|flow)/.test(type),
+  ).map((of) => ({ name: of.type, owner: "context" as const, of })),
   { name: "socket", owner: "socket", of: { type: "cgroup_skb", attach: 0 } },
   { name: "tcp-socket", owner: "tcp-socket", of: { type: "cgroup_skb", attach: 0 } },
 ];

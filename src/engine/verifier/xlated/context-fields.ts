@@ -46,7 +46,7 @@ const BYTES: Readonly<Record<string, number>> = { u8: 1, u16: 2, u32: 4, u64: 8 
 
 /**
  * Where the fields of a context lie in the kernel's own structures (Linux 6.18, measured by dumping programs of one load). Columns: offset,
- * bytes, how it is loaded, how it is stored. A load is a chain from the context: `u32@112` loads, `0?` stops at a null pointer, `&7` masks, `<<16`
+ * bytes, how it is loaded, how it is stored. A load is a chain from the context: `u32@112` loads, `^u64@0` from the context again, `0?` stops at a null pointer, `&7` masks, `<<16`
  * shifts, `bool` gives 1 for what is not 0, `>=257` gives 0 for less, `info` finds the packet's shared information, `own@40` loads as many
  * bytes as were asked for, `zero` is 0, `queue` tells that there is none, `end` leaves off what is not in the linear part. A store is
  * `u32@164`; `raw` leaves the access as it is.
@@ -209,19 +209,21 @@ export function expandContextAccess(
   return e.finish(next);
 }
 
+const stepsInsns = (steps: readonly string[]): number => steps.reduce((n, step) => n + (step === "info" ? 3 : 1), 0);
+
 function loadField(e: Expansion, op: Op, field: Field, steps: readonly string[]): void {
   const { dst, off } = op.insn;
   let from = op.insn.src;
   let bytes = 0;
-  const rest = steps.length;
   for (const [i, step] of steps.entries()) {
-    const load = /^(u8|u16|u32|u64)@(\d+)$/.exec(step);
+    const load = /^\^?(u8|u16|u32|u64)@(\d+)$/.exec(step);
     if (load !== null) {
+      if (step.startsWith("^")) from = op.insn.src;
       e.load(SIZES[load[1]!]!, dst, from, Number(load[2]));
       bytes = BYTES[load[1]!]!;
       from = dst;
     } else if (step === "0?") {
-      e.jumpK(BPF_JEQ, dst, 0, rest - i - 1);
+      e.jumpK(BPF_JEQ, dst, 0, stepsInsns(steps.slice(i + 1)));
     } else if (step === "bool") {
       e.jumpK(BPF_JEQ, dst, 0, 1);
       e.movK(dst, 1, false);
