@@ -42,6 +42,25 @@ test("goes through the page by keyboard alone", async ({ page }) => {
     expect(reached).toContain(panel);
 });
 
+test("chooses from a menu with the keys alone", async ({ page }) => {
+  const visitor = new Visitor(page);
+  await visitor.open();
+  const button = page.getByRole("button", { name: /^Demo/ });
+  const menu = page.getByRole("listbox", { name: /^Demo/ });
+  await button.focus();
+  await page.keyboard.press("Enter");
+  await expect(menu).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(menu).toHaveCount(0);
+  await expect(button).toBeFocused();
+  await page.keyboard.press("Enter");
+  // A space within a name belongs to it.
+  await page.keyboard.type("the ci");
+  await page.keyboard.press("Enter");
+  await expect(menu).toHaveCount(0);
+  await expect(button).toContainText("The circle");
+});
+
 test("runs and pauses with the keys that the help names", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();

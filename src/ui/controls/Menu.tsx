@@ -22,6 +22,9 @@ interface ListProps {
   readonly onClose: () => void;
 }
 
+/** ms after which typing begins anew. */
+const TYPING_PAUSE = 800;
+
 const ROLES = {
   options: { list: "listbox", item: "option" },
   checks: { list: "menu", item: "menuitemcheckbox" },
@@ -48,8 +51,12 @@ function FloatingList({ anchor, label, items, kind, onChoose, onClose }: ListPro
     const below = box.bottom + 4;
     const top = below + own.height > innerHeight - 8 ? Math.max(8, box.top - own.height - 4) : below;
     setPlace({ left, top });
-    list.current?.focus();
   }, [anchor]);
+
+  // What is hidden cannot have the focus.
+  useLayoutEffect(() => {
+    if (place !== null) list.current?.focus();
+  }, [place]);
 
   useEffect(() => {
     const outside = (event: PointerEvent) => {
@@ -76,19 +83,20 @@ function FloatingList({ anchor, label, items, kind, onChoose, onClose }: ListPro
 
   const onKeyDown = (event: KeyboardEvent) => {
     const n = items.length;
+    // A space within a name that is being typed belongs to it.
+    const typing = typed.current.text !== "" && event.timeStamp - typed.current.at < TYPING_PAUSE;
     if (event.key === "ArrowDown") setActive((a) => (a + 1) % n);
     else if (event.key === "ArrowUp") setActive((a) => (a + n - 1) % n);
     else if (event.key === "Home") setActive(0);
     else if (event.key === "End") setActive(n - 1);
-    else if (event.key === "Enter" || event.key === " ") choose(active);
+    else if (event.key === "Enter" || (event.key === " " && !typing)) choose(active);
     else if (event.key === "Escape" || event.key === "Tab") {
       onClose();
       anchor.focus();
     } else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey) {
-      const now = event.timeStamp;
       typed.current = {
-        text: (now - typed.current.at < 800 ? typed.current.text : "") + event.key.toLowerCase(),
-        at: now,
+        text: (typing ? typed.current.text : "") + event.key.toLowerCase(),
+        at: event.timeStamp,
       };
       const found = items.findIndex((item) => item.text.toLowerCase().startsWith(typed.current.text));
       if (found >= 0) setActive(found);

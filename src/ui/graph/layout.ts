@@ -115,12 +115,15 @@ const WIDTHS = [108, 92, 142, 118, 112, 100] as const;
 const LEAST_GAP = 32;
 const MOST_GAP = 60;
 const GROWTH = 1.25;
+/** Narrower columns cut names; from there on the picture is scrolled. */
+const SHRINKAGE = 0.9;
 
 /** Columns keep their places whatever stands in them: they depend on the room alone. */
 function columnPlaces(available: number): { x: (column: number) => number; w: (column: number) => number } {
   const sum = WIDTHS.reduce<number>((a, b) => a + b, 0);
   const gaps = WIDTHS.length - 1;
-  const scale = Math.max(1, Math.min(GROWTH, (available - LEFT - 22 - gaps * 40) / sum));
+  const scaleWith = (gap: number) => (available - LEFT - 22 - gaps * gap) / sum;
+  const scale = Math.max(SHRINKAGE, Math.min(GROWTH, Math.max(scaleWith(40), Math.min(1, scaleWith(LEAST_GAP)))));
   const gap = Math.max(LEAST_GAP, Math.min(MOST_GAP, (available - LEFT - 22 - sum * scale) / gaps));
   const w = (column: number) => Math.round((WIDTHS[column] ?? 100) * scale);
   const x = (column: number) => {
