@@ -8,6 +8,13 @@ import { useEditorPort } from "../shell/editor-port.tsx";
 import { formatNumber } from "../text/format.ts";
 import { useVerifyFocus } from "./verify-state.ts";
 
+/** Lines without the indentation that all of them have. */
+function dedent(text: string): string[] {
+  const lines = text.replace(/\n$/, "").split("\n");
+  const common = Math.min(...lines.filter((l) => l.trim() !== "").map((l) => /^\s*/.exec(l)?.[0].length ?? 0));
+  return lines.map((l) => l.slice(Number.isFinite(common) ? common : 0));
+}
+
 /** Cause first, then the kernel's own line, the chain of causes, and a fix when one is known. */
 export function VerdictCard() {
   const { program } = useVerifyFocus();
@@ -124,15 +131,16 @@ export function VerdictCard() {
         {explanation?.fix ? (
           <>
             <p className="t3 fixlab">
-              <Words text={explanation.fix.text} />
-              {edit ? `, before line ${edit.line}` : ""}
+              <Words
+                text={
+                  edit ? `${explanation.fix.text.replace(/\.$/, "")}, before line ${edit.line}:` : explanation.fix.text
+                }
+              />
             </p>
             {edit ? (
               <div className="fix">
                 <pre className="diff">
-                  {edit.insert
-                    .replace(/\n$/, "")
-                    .split("\n")
+                  {dedent(edit.insert)
                     .map((text) => `+ ${text}`)
                     .join("\n")}
                 </pre>
