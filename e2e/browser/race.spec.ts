@@ -82,7 +82,7 @@ test("finds a lost count, and none under the lock", async ({ page }) => {
 test("cancels a long search, and is told what to do when there is nothing to search", async ({ page }) => {
   const visitor = await openRace(page, BARE);
   await visitor.page.getByRole("tab", { name: "script.user" }).click();
-  const many = Array.from({ length: 6 }, (_, i) => `cpu ${i % 2}: prog run packet_locked`).join("\n");
+  const many = Array.from({ length: 20 }, (_, i) => `cpu ${i % 2}: prog run packet`).join("\n");
   await visitor.write(`prog run arm_locked cpu=1\n${many}\ncpu 1: advance next\n`);
   for (let i = 0; i < 6; i++) await page.getByRole("button", { name: "One preemption more" }).click();
   await explore(page);

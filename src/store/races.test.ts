@@ -50,10 +50,10 @@ it("forgets what it found at an edit, and the bound stays", async () => {
 
 it("searches a larger space as long as one likes, and stops when told to", async () => {
   const actions = await open("race-bare");
-  const lines = Array.from({ length: 4 }, (_, i) => `cpu ${i % 2}: prog run packet_locked`);
+  const lines = Array.from({ length: 14 }, (_, i) => `cpu ${i % 2}: prog run packet`);
   actions.editScript(`prog run arm_locked cpu=1\n${lines.join("\n")}\ncpu 1: advance next\n`);
   await page.until((s) => s.build.phase === "done", "the script");
-  actions.setBound(9);
+  actions.setBound(12);
   actions.explore();
   await page.until((s) => (s.race.progress?.schedules ?? 0) > 50, "progress");
   actions.cancelExplore();

@@ -6,6 +6,7 @@ import { useEditorPort } from "../shell/editor-port.tsx";
 import { saveFile } from "../shell/save-file.ts";
 import { formatMoment, plural } from "../text/format.ts";
 import { preemptions, scheduleMarkdown } from "./race-text.ts";
+import { blocksOf } from "./readiness.ts";
 import { type Lane, lanesOf, rowsOf, type ScheduleRow } from "./rows.ts";
 
 const laneTitle = (lane: Lane): string => (typeof lane === "number" ? `CPU ${lane}` : "Kernel");
@@ -80,7 +81,33 @@ function NoSchedule() {
   return (
     <Empty title="No schedule to show">
       <p>The first order of steps that fails appears here: a column for each CPU, a row for each step.</p>
+      <ToCome />
     </Empty>
+  );
+}
+
+/** What will be explored: the lines that run side by side. */
+function ToCome() {
+  const script = usePlayground((s) => s.source.script);
+  const blocks = useMemo(() => blocksOf(script), [script]);
+  if (blocks.length === 0) return null;
+  return (
+    <div className="tocome">
+      {blocks.slice(0, 4).map((block, i) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: blocks have no other name
+        <ul key={i} aria-label="Side by side">
+          {[...block].map(([cpu, lines]) => (
+            <li key={cpu}>
+              <b>CPU {cpu}</b>
+              {lines.slice(0, 8).map((line, n) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: lines may be equal
+                <code key={n}>{line}</code>
+              ))}
+            </li>
+          ))}
+        </ul>
+      ))}
+    </div>
   );
 }
 
@@ -210,7 +237,7 @@ function Row(props: {
           ) : null}
         </button>
         {step.place !== null && step.place.line > 0 ? (
-          <SourceLine line={step.place.line} of={step.place.functionName} />
+          <SourceLine line={step.place.line} of={step.place.functionName} reachable={props.reachable} />
         ) : null}
       </div>
     </li>
@@ -224,7 +251,8 @@ function whoOf(step: ShownStep): "timer" | "prog" | "none" {
 }
 
 /** The line of C that a step is at; leads there. */
-function SourceLine({ line, of }: { readonly line: number; readonly of: string }) {
+function SourceLine(props: { readonly line: number; readonly of: string; readonly reachable: boolean }) {
+  const { line, of, reachable } = props;
   const text = usePlayground((s) =>
     s.source.object === null ? (s.source.program.split("\n", line)[line - 1] ?? "") : "",
   );
@@ -233,6 +261,7 @@ function SourceLine({ line, of }: { readonly line: number; readonly of: string }
     <button
       type="button"
       className="src"
+      tabIndex={reachable ? 0 : -1}
       title={`${of}, line ${line}: ${text.trim()}`}
       onClick={() => port.current?.reveal("program", line)}
     >

@@ -4,7 +4,7 @@ import type { ShownStep } from "../../protocol/engine-types.ts";
 import { INITIAL_STATE } from "../../store/initial-state.ts";
 import type { PlaygroundState } from "../../store/types.ts";
 import { resultWords, scheduleMarkdown, verdictOf } from "./race-text.ts";
-import { readinessOf } from "./readiness.ts";
+import { blocksOf, readinessOf } from "./readiness.ts";
 import { laneOf, lanesOf, rowsOf } from "./rows.ts";
 
 const step = (id: string, cpu: number, more: Partial<ShownStep> = {}): ShownStep => ({
@@ -136,6 +136,17 @@ describe("the verdict", () => {
 });
 
 describe("what a search needs", () => {
+  it("are lines that run side by side, block by block", () => {
+    const script = "prog run a\ncpu 1: b # why\n\n# a remark\ncpu 0: c\ncpu 1: d\nrcu settle\nprocess P2: cpu 0: e\n";
+    expect(blocksOf(script).map((block) => [...block])).toEqual([
+      [
+        [0, ["c"]],
+        [1, ["b", "d"]],
+      ],
+      [[0, ["e"]]],
+    ]);
+  });
+
   const state = (script: string, build: Partial<PlaygroundState["build"]>): PlaygroundState => ({
     ...INITIAL_STATE,
     source: { ...INITIAL_STATE.source, script },
