@@ -202,7 +202,37 @@ export function mapPrograms(): BenchProgram[] {
       0.7,
     ),
     callbackLoop(),
+    contextFields(),
   ];
+}
+
+/** A number, the packet's ends and a byte of it, and a store: of each one in a round. */
+function contextFields(): BenchProgram {
+  const body = [
+    insn(0x61, 1, 6),
+    insn(0x0f, 8, 1),
+    insn(0x61, 2, 6, 76),
+    insn(0x61, 3, 6, 80),
+    insn(0xbf, 4, 2),
+    insn(0x07, 4, 0, 0, 14),
+    insn(0x2d, 4, 3, 5),
+    insn(0x71, 1, 2, 12),
+    insn(0x0f, 8, 1),
+    insn(0x63, 6, 8, 8),
+    insn(0x07, 7, 0, 0, 1),
+  ];
+  const rounds = [...body, insn(0xa5, 7, 0, -(body.length + 1), ITERATIONS)];
+  return {
+    name: "context fields, packet",
+    group: "maps",
+    unit: "iteration",
+    target: 1,
+    floor: 0.7,
+    insns: [insn(0xbf, 6, 1), insn(0xb7, 7), insn(0xb7, 8), ...rounds, insn(0xb7, 0), insn(0x95)],
+    maps: [],
+    fill: null,
+    units: ITERATIONS,
+  };
 }
 
 /** `fixtures/loop.bpf.c`. */
