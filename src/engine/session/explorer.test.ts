@@ -205,6 +205,22 @@ describe("a value that two CPUs change", () => {
   });
 });
 
+describe("a schedule that is not ours", () => {
+  it("is followed as far as it goes, and told as the run that it then is", () => {
+    const built = build("count");
+    const written = ["begin1: whatever", "<script>", "cpu9: no such CPU", "script: prog run bare", "time", "begin0"];
+    const choices = choicesOf(written.map((step) => ({ cpu: 0, step, at: 0 })));
+    expect(choices).toEqual(["begin1", "cpu9", "time", "begin0"]);
+    const { steps, failure } = describeSchedule(built, COUNT("bare"), choices);
+    expect(failure).toBeNull();
+    expect(steps[0]?.step).toBe("begin1: prog run bare");
+    const { run } = startReplay(built, COUNT("bare"), choices);
+    while (!run.scriptFinished && run.tick(Number.POSITIVE_INFINITY, 7) !== "over");
+    expect(run.position).toBe(steps.at(-1)?.to);
+    expect(run.script.expectations.map((e) => e.ok)).toEqual([true]);
+  });
+});
+
 describe("a search", () => {
   it("is the same however it is sliced, and stops when it is told to", () => {
     const built = build("rearm", { policy: "rfc-sync" });
