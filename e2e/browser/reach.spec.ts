@@ -61,6 +61,20 @@ test("chooses from a menu with the keys alone", async ({ page }) => {
   await expect(button).toContainText("The circle");
 });
 
+test("leaves every dialog with Escape, back where it came from", async ({ page }) => {
+  const visitor = new Visitor(page);
+  await visitor.open();
+  for (const name of ["Share", "Settings", "Help and keys"]) {
+    const button = page.getByRole("button", { name, exact: true });
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("dialog")).toBeVisible();
+    await page.keyboard.press("Escape");
+    await expect(page.getByRole("dialog")).toHaveCount(0);
+    await expect(button).toBeFocused();
+  }
+});
+
 test("runs and pauses with the keys that the help names", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();

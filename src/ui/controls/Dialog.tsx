@@ -15,10 +15,14 @@ export function Dialog(props: {
   const titleId = useId();
   useEffect(() => {
     const before = document.activeElement as HTMLElement | null;
-    const first = box.current?.querySelector<HTMLElement>("[data-autofocus]") ?? box.current;
-    first?.focus();
+    box.current?.focus();
     return () => before?.focus();
   }, []);
+  // The first thing to do gets the focus as soon as it can be done, unless the visitor has gone on.
+  useEffect(() => {
+    if (document.activeElement !== box.current) return;
+    box.current?.querySelector<HTMLElement>("[data-autofocus]:not(:disabled)")?.focus();
+  });
   return createPortal(
     <div className="veil" onPointerDown={(event) => event.target === event.currentTarget && props.onClose()}>
       <div
