@@ -1,4 +1,5 @@
 import { PROG_TYPES } from "../../engine/abi/types.ts";
+import { EventLog } from "../../engine/events/event-log.ts";
 import type { Instruction } from "../../engine/isa/instruction.ts";
 import { BPF_PSEUDO_MAP_FD, LD_IMM64 } from "../../engine/isa/opcodes.ts";
 import { Kernel } from "../../engine/kernel/kernel.ts";
@@ -16,7 +17,7 @@ export interface Loaded {
 export function loadIntoKernel(bench: BenchProgram, compiled: boolean, told: boolean): Loaded {
   const kernel = new Kernel(
     { policy: "uref", cpus: 1, hz: 250, seed: 1, insnCost: 0, watch: told },
-    () => {},
+    new EventLog(),
     compiled ? webAssemblyHost : null,
   );
   const process = kernel.openProcess("bench");
