@@ -199,5 +199,6 @@ export function inspectProgram(built: BuiltObject, name: string): VerifierView |
   if (program === null) return null;
   const result = verify(program, kernel.verifierEnvironment(process), { logLevel: 2, trace: true });
   const trace = result.verdict === "cancelled" ? null : result.trace;
-  return { program: name, steps: trace?.steps ?? [], paths: trace?.paths ?? [] };
+  const functions = spec.functions.map((f) => ({ name: f.name, start: f.insn }));
+  return { program: name, functions, steps: trace?.steps ?? [], paths: trace?.paths ?? [] };
 }

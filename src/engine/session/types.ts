@@ -137,6 +137,8 @@ export interface ScriptState {
 
 export interface VerifierView {
   readonly program: string;
+  /** First slot of each function, ascending. */
+  readonly functions: readonly { readonly name: string; readonly start: number }[];
   readonly steps: readonly TraceStep[];
   readonly paths: readonly TracePath[];
 }

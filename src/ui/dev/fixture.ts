@@ -541,6 +541,10 @@ const PATH_INSNS: readonly (readonly number[])[] = [
 
 export const VERIFIER: VerifierView = {
   program: "arm",
+  functions: [
+    { name: "arm", start: 0 },
+    { name: "timer_cb", start: 48 },
+  ],
   steps: PATH_INSNS.flatMap((insns, path) =>
     insns.map((insn) => ({
       insn,

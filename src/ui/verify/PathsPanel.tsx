@@ -7,6 +7,8 @@ import { formatNumber, plural } from "../text/format.ts";
 import { LabelRoom } from "../time-axis/marks.ts";
 import { useChoose, useVerifyFocus } from "./verify-state.ts";
 
+/** Instructions processed beyond which the trace takes its time. */
+const MANY = 100_000;
 /** Beyond this many paths the pruned ones fold into a count. */
 const SHOWN = 40;
 const ROW = 26;
@@ -15,8 +17,16 @@ const LEFT = 226;
 const RIGHT = 250;
 const RIGHT_PRUNED = 330;
 
-function functionAt(program: ProgramReport, insn: number): string {
-  return program.functions.find((f) => insn >= f.start && insn < f.end)?.name ?? program.name;
+/** Below this width the words of a path stand above its line. */
+const NARROW = 560;
+const NARROW_ROW = 44;
+const NARROW_LEFT = 36;
+const NARROW_RIGHT = 24;
+/** Width of a character of a path's words, px. */
+const CHARACTER = 6.3;
+
+function functionAt(view: VerifierView, insn: number): string {
+  return view.functions.findLast((f) => insn >= f.start)?.name ?? view.program;
 }
 
 function endText(path: TracePath, program: ProgramReport): string {
@@ -37,12 +47,14 @@ function coverText({ coveredBy, index }: TracePath): string {
   return `${coveredBy.path === index ? "it" : `path ${coveredBy.path + 1}`} was here with a state that covers it`;
 }
 
-function pathName(path: TracePath, program: ProgramReport): string {
-  const fn = functionAt(program, path.startInsn);
-  if (path.async)
-    return path.fromInsn === null
-      ? `${fn}: callback`
-      : `${fn}: ${path.parent === null ? "callback" : `from ${path.fromInsn}`}`;
+function pathName(path: TracePath, view: VerifierView): string {
+  const fn = functionAt(view, path.startInsn);
+  if (path.async) {
+    if (path.fromInsn === null || path.parent === null) return `${fn}: callback`;
+    return functionAt(view, path.fromInsn) === fn
+      ? `${fn}: from ${path.fromInsn} to ${path.startInsn}`
+      : `${fn}: callback set at ${path.fromInsn}`;
+  }
   return path.fromInsn === null ? `${fn}: from the entry` : `${fn}: from ${path.fromInsn} to ${path.startInsn}`;
 }
 
@@ -108,7 +120,9 @@ export function PathsPanel() {
             <p>
               {program.verdict === "unsupported"
                 ? "The verifier met something that is not modelled here."
-                : "The verifier’s steps are made on demand; they appear in a moment."}
+                : program.stats.insnsProcessed > MANY
+                  ? "The verifier’s steps are made on demand. Of a program that takes so many, the first 100,000 are kept; that takes some seconds."
+                  : "The verifier’s steps are made on demand; they appear in a moment."}
             </p>
           </Empty>
         ) : table ? (
@@ -180,22 +194,28 @@ function PathPicture(props: {
     const folded = view.paths.length > SHOWN;
     const kept = folded ? view.paths.filter((p) => p.end !== "pruned" || p.index === selected) : view.paths;
     const shown = folded && kept.length > SHOWN ? [...kept.slice(0, SHOWN - 12), ...kept.slice(-12)] : kept;
-    const total = Math.max(1, view.steps.length);
+    const total = Math.max(
+      1,
+      shown.reduce((sum, p) => sum + (steps.get(p.index)?.length ?? 0), 0),
+    );
     const room = view.paths.some((p) => p.end === "pruned") ? RIGHT_PRUNED : RIGHT;
-    const unit = Math.max(1, size.width - LEFT - room) / total;
+    const narrow = size.width < NARROW;
+    const left = narrow ? NARROW_LEFT : LEFT;
+    const unit = Math.max(1, size.width - left - (narrow ? NARROW_RIGHT : room)) / total;
     const starts = new Map<number, number>();
     let at = 0;
-    for (const path of view.paths) {
+    for (const path of shown) {
       starts.set(path.index, at);
       at += steps.get(path.index)?.length ?? 0;
     }
     const rows = shown.map((path, i): Drawn => {
       const insns = steps.get(path.index) ?? [];
       const start = starts.get(path.index) ?? 0;
-      const x1 = LEFT + start * unit;
-      return { path, y: 16 + i * ROW, x1, x2: Math.max(x1 + 10, LEFT + (start + insns.length) * unit), insns };
+      const x1 = left + start * unit;
+      const y = narrow ? 30 + i * NARROW_ROW : 16 + i * ROW;
+      return { path, y, x1, x2: Math.max(x1 + 10, left + (start + insns.length) * unit), insns };
     });
-    return { rows, hidden: view.paths.length - shown.length, unit };
+    return { rows, hidden: view.paths.length - shown.length, unit, narrow };
   }, [view, size.width, selected]);
   const forkRooms = new Map<number, LabelRoom>();
   const forkRoom = (path: number): LabelRoom => {
@@ -205,7 +225,7 @@ function PathPicture(props: {
   };
   const byIndex = new Map(drawn.rows.map((r) => [r.path.index, r]));
   const width = Math.max(1, size.width);
-  const height = drawn.rows.length * ROW + (drawn.hidden > 0 ? 34 : 12);
+  const height = drawn.rows.length * (drawn.narrow ? NARROW_ROW : ROW) + (drawn.hidden > 0 ? 34 : 12);
   return (
     <div className="gscroll scroll" ref={ref}>
       {/* biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: SVG draws the list, its paths are the options */}
@@ -235,8 +255,10 @@ function PathPicture(props: {
           <PathRow
             key={row.path.index}
             row={row}
+            name={pathName(row.path, view)}
             program={program}
             unit={drawn.unit}
+            narrow={drawn.narrow}
             width={width}
             selected={row.path.index === selected}
             onChoose={() => choose({ path: row.path.index, step: null })}
@@ -254,17 +276,22 @@ function PathPicture(props: {
 
 function PathRow(props: {
   readonly row: Drawn;
+  readonly name: string;
   readonly program: ProgramReport;
   readonly unit: number;
+  /** Words above the line. */
+  readonly narrow: boolean;
   readonly width: number;
   readonly selected: boolean;
   readonly onChoose: () => void;
 }) {
-  const { row, program, unit, selected } = props;
+  const { row, name, program, unit, narrow, selected } = props;
   const { path, y, x1, x2 } = row;
   const tone = path.end === "rejected" ? "bad" : path.end === "pruned" ? "pruned" : "good";
   const text = endText(path, program);
-  const name = pathName(path, program);
+  const end = narrow && path.end === "pruned" ? (text.split(":")[0] ?? "") : text;
+  // Characters of the name: beside the line, or above it with how the path ends.
+  const room = narrow ? Math.max(8, Math.floor((props.width - 64) / CHARACTER) - end.length) : 30;
   return (
     <g
       role="option"
@@ -288,12 +315,12 @@ function PathRow(props: {
         event.preventDefault();
       }}
     >
-      <rect className="hit" x="0" y={y - 13} width={props.width} height={ROW} />
+      <rect className="hit" x="0" y={narrow ? y - 28 : y - 13} width={props.width} height={narrow ? NARROW_ROW : ROW} />
       <text className="no" x="14" y={y + 4}>
         {path.index + 1}
       </text>
-      <text className="nm" x="36" y={y + 4}>
-        {name.length > 30 ? `${name.slice(0, 29)}…` : name}
+      <text className="nm" x="36" y={narrow ? y - 12 : y + 4}>
+        {name.length > room ? `${name.slice(0, room - 1)}…` : name}
       </text>
       <path className="line" d={`M${x1} ${y}H${x2}`} />
       {unit > 5
@@ -312,9 +339,15 @@ function PathRow(props: {
           <path className="tickmark" d={`M${x2 - 2.6} ${y + 0.2}l1.9 2 3.4-4`} />
         </>
       )}
-      <text className="end" x={x2 + 13} y={y + 4}>
-        {text}
-      </text>
+      {narrow ? (
+        <text className="end" x={props.width - 12} y={y - 12} textAnchor="end">
+          {end}
+        </text>
+      ) : (
+        <text className="end" x={x2 + 13} y={y + 4}>
+          {text}
+        </text>
+      )}
     </g>
   );
 }
@@ -340,7 +373,7 @@ function PathTable({ view, program }: { readonly view: VerifierView; readonly pr
               <td className="n">{path.index + 1}</td>
               <td>
                 <button type="button" className="lnk" onClick={() => choose({ path: path.index, step: null })}>
-                  {pathName(path, program)}
+                  {pathName(path, view)}
                 </button>
               </td>
               <td className={path.end === "rejected" ? "c-bad" : "t2"}>{endText(path, program)}</td>
