@@ -67,6 +67,15 @@ describe("demos", () => {
     expect(run.kernel.unsupported).toBeNull();
   });
 
+  it.each(demos)("$id: the script comes to its end where instructions take time", (demo) => {
+    const settings = { ...DEFAULT_SETTINGS, ...demo.settings, insnCost: 20, unverified: demo.refused };
+    const { run } = startRun(build(demo.file, settings).built, demo.script);
+    for (let i = 0; i < 20_000 && !run.scriptFinished; i++)
+      if (run.tick(Number.POSITIVE_INFINITY, 1_000_000) === "over") break;
+    expect(run.scriptFinished || run.state === "oops").toBe(true);
+    expect(run.now).toBeLessThan(1e15);
+  });
+
   it.each(demos)("$id: snapshots taken in a row, there and back, are those taken alone", (demo) => {
     const { built } = build(demo.file, { ...DEFAULT_SETTINGS, ...demo.settings, unverified: demo.refused });
     const { run } = startRun(built, demo.script);

@@ -214,6 +214,7 @@ function earliest(kernel: Kernel, main: Task | null): Action | null {
     }
     if (!mayInterrupt(kernel, cpu)) continue;
     const due = interruptTime(kernel, cpu);
+    if (due === Number.POSITIVE_INFINITY) continue;
     const at = Math.max(due, top?.time ?? state.now);
     if (due <= at && (top !== null || due <= state.now)) consider(at, 0, null, cpu);
   }
