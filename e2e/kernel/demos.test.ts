@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { buildObject as compileFile } from "../../src/cli/build-file.ts";
-import { demosFrom } from "../../src/demos/index.ts";
+import { type Demo, demosFrom } from "../../src/demos/index.ts";
 import { ERRNO } from "../../src/engine/abi/errno.ts";
 import { mapEntries } from "../../src/engine/kernel/api.ts";
 import { parseScript } from "../../src/engine/script/parse-script.ts";
@@ -21,9 +21,36 @@ import type { LiveOutcome, LiveRun, LiveStep } from "./demo-run-child.ts";
 const PROGRAMS = path.join(import.meta.dirname, "../../src/demos/programs");
 const RECORD = path.join(import.meta.dirname, "cases/demo-outcomes.json");
 const BPF_FS = "/sys/fs/bpf";
-const demos = demosFrom((file) => readFileSync(path.join(PROGRAMS, file), "utf8")).filter(
-  (demo) => !demo.refused && !demo.program.includes("bpf_timer_rfc.h"),
-);
+/** No lesson: what work queues answer and do. */
+const WORK_QUEUES: Demo = {
+  id: "work-queues",
+  title: "",
+  group: "",
+  summary: "",
+  file: "../../../e2e/kernel/programs/work-queues.bpf.c",
+  program: "",
+  script: `prog run errnos
+advance 20ms
+prog run three
+advance 20ms
+prog run repeats
+advance 20ms
+prog run by_timer
+advance 20ms
+prog run vanishes ctx.mark=3
+advance 20ms
+prog run too_late
+advance 20ms
+`,
+  settings: {},
+  refused: false,
+};
+const demos = [
+  ...demosFrom((file) => readFileSync(path.join(PROGRAMS, file), "utf8")).filter(
+    (demo) => !demo.refused && !demo.program.includes("bpf_timer_rfc.h"),
+  ),
+  WORK_QUEUES,
+];
 const recorded = (existsSync(RECORD) ? JSON.parse(readFileSync(RECORD, "utf8")) : {}) as Record<string, LiveOutcome>;
 const unavailable = whyNot();
 if (unavailable !== null)
@@ -55,7 +82,7 @@ async function prepare(demo: (typeof demos)[number]): Promise<Prepared> {
   const compiled = await compileFile(path.join(PROGRAMS, demo.file));
   if (!compiled.ok) throw new Error(compiled.message);
   const settings = { ...DEFAULT_SETTINGS, ...demo.settings };
-  const name = demo.file.replace(/\.c$/, ".o");
+  const name = path.basename(demo.file).replace(/\.c$/, ".o");
   const { built } = buildObject({ object: compiled.object, name, settings, diagnostics: [] });
   if (built === null) throw new Error("the object does not load");
   const { run } = startRun(built, demo.script);
@@ -112,9 +139,9 @@ async function prepare(demo: (typeof demos)[number]): Promise<Prepared> {
 /** Loads the object by bpftool, runs the steps in a child process, and takes everything away again. */
 async function runLive({ object, built, steps }: Prepared, file: string): Promise<LiveOutcome> {
   const folder = mkdtempSync(path.join(os.tmpdir(), "playground-demo-"));
-  const pins = `${BPF_FS}/playground-${process.pid}-${file.replace(/\W/g, "")}`;
+  const pins = `${BPF_FS}/playground-${process.pid}-${path.basename(file).replace(/\W/g, "")}`;
   try {
-    const objectFile = path.join(folder, file.replace(/\.c$/, ".o"));
+    const objectFile = path.join(folder, path.basename(file).replace(/\.c$/, ".o"));
     writeFileSync(objectFile, object);
     mkdirSync(`${pins}/maps`, { recursive: true });
     execFileSync("bpftool", ["prog", "loadall", objectFile, `${pins}/progs`, "pinmaps", `${pins}/maps`], {
@@ -171,6 +198,7 @@ describe("demos of Linux's dialect, in Linux", () => {
       "work-queue",
       "race-bare",
       "race-locked",
+      "work-queues",
     ]));
 
   it.each(demos)("$id: as recorded from Linux 6.18", async (demo) => {
