@@ -131,6 +131,17 @@ describe("the policies of the thread: the program is closed while its callback, 
     expect(verdict(explore(build("mutual", { policy }), BOTH_FIRE))).toBe(expected);
   });
 
+  it("a program is found within the section in which it runs, however its process ends beside it", () => {
+    const script = `prog run arm
+cpu 0: exit
+cpu 1: prog run arm ctx.mark=1 repeat=2
+advance 50ms
+rcu settle
+expect no oops
+`;
+    expect(verdict(explore(build("mutual"), script))).toBe("none");
+  });
+
   it("timer-map: the entry holds its callback's program, and its delete cancels", () => {
     const script = `timer create timers tick 4j
 cpu 0: prog close tick
@@ -142,6 +153,34 @@ expect no oops
 expect prog tick freed
 `;
     expect(verdict(explore(build("timermap", { policy: "timer-map" }), script))).toBe("none");
+  });
+});
+
+describe("the policies that are to hold", () => {
+  const SEED = Number(process.env["SEED"] ?? Math.floor(Math.random() * 1e6));
+  it(`do so under random scripts (SEED=${SEED})`, () => {
+    const prng = makePrng(SEED);
+    const pick = <T>(items: readonly T[]): T => items[nextBelow(prng, items.length)] as T;
+    const commands = [
+      "prog run arm",
+      "prog run arm ctx.rx_queue_index=1",
+      "prog close arm",
+      "map delete hmap 0",
+      "map update hmap 0 {stuff: 5}",
+      "advance next",
+      "map close hmap",
+      "exit",
+      "process P2: prog open arm",
+      "prog pin arm /p",
+    ];
+    for (let i = 0; i < 4; i++) {
+      const policy = pick(["uref", "rfc-sync"] as const);
+      const lines = [0, 1].map((cpu) => `cpu ${cpu}: ${pick(commands)}\ncpu ${cpu}: ${pick(commands)}`);
+      const script = `map update hmap 0 {}\nprog run arm cpu=1\n${lines.join("\n")}\nadvance 50ms\nrcu settle\n`;
+      const { exploration } = startExploration(build("rearm", { policy }), script, { bound: 1, states: 2000 });
+      while (exploration.outcome === null) exploration.work();
+      expect(exploration.outcome.result, `${policy}: ${script}`).not.toBe("counterexample");
+    }
   });
 });
 

@@ -122,6 +122,8 @@ function progRun(kernel: Kernel, task: Task, frame: OpFrame): void {
     }
     state["prog"] = id;
     state["left"] = Math.max(1, repeat);
+    // The program is found within the section in which it runs.
+    task.rcu++;
     frame.step = 1;
     return;
   }
@@ -135,7 +137,6 @@ function progRun(kernel: Kernel, task: Task, frame: OpFrame): void {
     task.tailCalls = 0;
     program.runs++;
     if (told) tellProgStart(kernel, program.id, task.runId, "test-run");
-    task.rcu++;
     frame.step = 2;
     kernel.startProgram(task, program, (vm) => setUpStart(task, vm));
     return;
@@ -145,7 +146,9 @@ function progRun(kernel: Kernel, task: Task, frame: OpFrame): void {
   const retval = (state["lo"] as number) >>> 0;
   if (told) tellProgEnd(kernel, program.id, task.runId, retval);
   state["runs"] = (state["runs"] ?? 0) + 1;
-  if (--state["left"] > 0) {
+  // Between two runs it may have lost its last reference: then it is not found again.
+  if (--state["left"] > 0 && program.state === "live") {
+    task.rcu++;
     frame.step = 1;
     return;
   }
