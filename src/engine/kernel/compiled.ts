@@ -24,9 +24,9 @@ import { op, pushFunction, STACK_FRAME_BYTES, STACK_FRAME_STRIDE, setNumber, set
 import { afterWatchedStore, beforeWatchedStore } from "./watch.ts";
 
 /** What compiled code gets at a time, and in one go, before it is left as it stands: some 10 ms. */
-export const SLICE: Slice = { chunk: 250_000, all: 4_000_000, stretch: 1 << 16 };
+export const SLICE: Slice = { chunk: 250_000, all: 4_000_000, stretch: 1 << 13 };
 /** What a call of the kernel, or a step of an operation, costs beside it, in instructions of about the same time. */
-const CALL_FUEL = 100;
+const CALL_FUEL = 250;
 const NESTED_FUEL = 1_000_000;
 /**
  * Instructions (about) of one run of a program after which the watchdog ends it: what Linux's own code does in 20 s, when its watchdog
@@ -437,6 +437,7 @@ export class CompiledPrograms implements HelperHost {
     if (this.#tells(task)) return this.#asHelper(frame, 2, map, key, value, flags);
     const target = kernel.mapAt(map);
     if (target === null) return negative("EINVAL");
+    this.#granted += CALL_FUEL;
     const depth = task.frames.length;
     const { bytes } = kernel.memory;
     kernel.atCall = true;
@@ -454,6 +455,7 @@ export class CompiledPrograms implements HelperHost {
     if (this.#tells(task)) return this.#asHelper(frame, 3, map, key);
     const target = kernel.mapAt(map);
     if (target === null) return negative("EINVAL");
+    this.#granted += CALL_FUEL;
     const depth = task.frames.length;
     kernel.atCall = true;
     const result = deleteElement(kernel, task, target, { bytes: kernel.memory.bytes, at: key }, "program");

@@ -29,7 +29,7 @@ const MAX_LOOPS = 1 << 23;
 /** About what a callback costs; the callback's own loops count for themselves. */
 const CALLBACK_FUEL = 8;
 /** Calls of a bpf_loop between two questions for fuel. */
-const STRETCH = 1 << 16;
+const STRETCH = 1 << 13;
 
 /** Code of a call of any kind; false when its encoding is none that the tables know. */
 export function emitCall(f: FunctionCode, slot: number): boolean {

@@ -46,7 +46,7 @@ export interface JitInfo {
   readonly frameStride: number;
   /** bpf_loop calls its callback without the host's knowledge. */
   readonly inlineLoop: boolean;
-  /** Calls of such a loop between two questions for fuel; 65,536 when not given. */
+  /** Calls of such a loop between two questions for fuel; 8,192 when not given. */
   readonly stretch?: number;
   /** The array behind a `struct bpf_map` at a guest offset; null when lookups in it are the host's. */
   arrayAt(offset: number): InlineArray | null;
