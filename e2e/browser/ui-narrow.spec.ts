@@ -9,7 +9,7 @@ const panels = (visitor: Visitor) => visitor.page.getByRole("navigation", { name
 test("goes through every panel on a phone", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  for (const view of ["Write", "Verify", "Time"]) {
+  for (const view of ["Write", "Verify", "Time", "Race"]) {
     await page.getByRole("tab", { name: view, exact: true }).click();
     const names = await panels(visitor).getByRole("button").allInnerTexts();
     expect(names.length).toBeGreaterThan(5);
@@ -50,7 +50,7 @@ test("types in the plain field and sees the verdict", async ({ page }) => {
 test("finds no serious barrier on a phone", async ({ page }) => {
   const visitor = new Visitor(page);
   await visitor.open();
-  for (const view of ["Write", "Verify", "Time"]) {
+  for (const view of ["Write", "Verify", "Time", "Race"]) {
     await page.getByRole("tab", { name: view, exact: true }).click();
     await page.waitForTimeout(300);
     const { violations } = await new AxeBuilder({ page }).analyze();
