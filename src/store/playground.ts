@@ -1,20 +1,22 @@
 import { createStore, type StoreApi } from "zustand/vanilla";
-import { type Build, CompilerClient, type CompilerPort, type CompilerState } from "../client/compiler-client.ts";
+import type { CompilerPort } from "../client/compiler-client.ts";
 import { EngineClient } from "../client/engine-client.ts";
 import type { Port } from "../client/port.ts";
 import type { Demo } from "../demos/index.ts";
 import { EventUnpacker } from "../engine/events/unpack-events.ts";
 import type { ClangAsset, PrecompiledBuild } from "../protocol/compiler.ts";
 import type { EngineEvent, EngineRequest, FromEngine, OpenResult, ToEngine } from "../protocol/engine.ts";
-import type { Breakpoint, BuildReport, Diagnostic, SessionSettings, StopPoints } from "../protocol/engine-types.ts";
+import type { BuildReport, Diagnostic, SessionSettings } from "../protocol/engine-types.ts";
 import { decodeLink, encodeLink } from "../share/codec/link.ts";
 import { readSnippet, type Snippet, writeSnippet } from "../share/codec/snippet.ts";
+import { Compilation, compileError, type ObjectFile } from "./compilation.ts";
 import { Drafts, type TextStorage } from "./drafts.ts";
 import { DEFAULT_SETTINGS, INITIAL_STATE, NO_RUN } from "./initial-state.ts";
 import { Races } from "./races.ts";
 import { reduceRun } from "./run-reducer.ts";
 import { snippetOf, tooLong, type Versions, type Work, workOf } from "./snippets.ts";
-import { hasCode, keptBy, movedWithText, NO_STOPS, withBreakpoint, withWatch } from "./stops.ts";
+import { StopKeeper } from "./stop-keeper.ts";
+import { movedWithText, NO_STOPS } from "./stops.ts";
 import type { BuildState, PlaygroundActions, PlaygroundState, RunState, SourceState, ViewState } from "./types.ts";
 
 /** What the page gives the playground; tests give something else. */
@@ -50,7 +52,8 @@ export class Playground {
   readonly actions: PlaygroundActions;
   readonly #host: PlaygroundHost;
   readonly #engine: EngineClient;
-  readonly #compiler: CompilerClient;
+  readonly #compilation: Compilation;
+  readonly #stops: StopKeeper;
   readonly #races: Races;
   #drafts: Drafts;
   #draftNumber = 0;
@@ -76,14 +79,22 @@ export class Playground {
     this.#drafts = new Drafts(host.storage, host.visit);
     const demos = host.demos.map(({ id, title, group, summary }) => ({ id, title, group, summary }));
     this.store = createStore<PlaygroundState>(() => ({ ...INITIAL_STATE, demos }));
-    this.#compiler = new CompilerClient(() => host.openCompiler(), host.clang, {
-      onState: (state) => this.#onCompilerState(state),
+    this.#compilation = new Compilation({
+      store: this.store,
+      openCompiler: () => host.openCompiler(),
+      clang: host.clang,
+      precompiled: host.precompiled,
+      report: (report) => this.#report(report),
     });
-    this.#compiler.seed(host.precompiled);
     this.#engine = new EngineClient(() => host.openEngine(), {
       onEvent: (event) => this.#onEngineEvent(event),
       onRestart: (reason) => this.#onEngineRestart(reason),
       ...(host.pace ? { pace: (done: () => void) => host.pace?.(done) } : {}),
+    });
+    this.#stops = new StopKeeper({
+      store: this.store,
+      engine: this.#engine,
+      edited: () => this.#editTimer !== null,
     });
     this.#races = new Races({
       store: this.store,
@@ -112,7 +123,7 @@ export class Playground {
       else this.actions.openDemo(this.#host.demos[0]?.id ?? "");
       if (link.kind === "error") this.#banner("error", link.message);
     }
-    this.#compiler.prepare();
+    this.#compilation.prepare();
   }
 
   /** The address got another fragment: a link was pasted into the open page. */
@@ -128,7 +139,7 @@ export class Playground {
   }
 
   close(): void {
-    this.#compiler.close();
+    this.#compilation.close();
     this.#engine.close();
   }
 
@@ -183,7 +194,7 @@ export class Playground {
       verifier: null,
     }));
     this.#shown = -1;
-    this.#tellStops();
+    this.#stops.tell();
     this.#ask({ kind: "pause" });
     // What follows is another piece of work: it must not take the place of the one before among the drafts.
     this.#drafts = new Drafts(this.#host.storage, `${this.#host.visit}.${++this.#draftNumber}`);
@@ -253,7 +264,7 @@ export class Playground {
     this.#endSlowOpen();
     const refusal = tooLong("The program", source.program) ?? tooLong("The script", source.script);
     if (refusal !== null) {
-      this.#compiler.cancel();
+      this.#compilation.cancel();
       const file = source.program.length >= source.script.length ? this.#file : SCRIPT_FILE;
       this.#refuse([
         { severity: "error", message: refusal, span: { file, line: 1, column: 1, endLine: 1, endColumn: 2 } },
@@ -261,47 +272,14 @@ export class Playground {
       return;
     }
     const compiled =
-      source.object === null ? await this.#compile(number, source) : { ...source.object, diagnostics: [] };
+      source.object === null
+        ? await this.#compilation.compile(source, () => number === this.#build)
+        : { ...source.object, diagnostics: [] };
     if (compiled === null || number !== this.#build) return;
     this.#setBuild({ phase: "verifying", object: compiled.bytes, failure: null });
-    await this.#openObject(
-      number,
-      compiled.name,
-      compiled.bytes,
-      "diagnostics" in compiled ? compiled.diagnostics : [],
-    );
+    await this.#openObject(number, compiled);
     if (number === this.#build)
       this.#setBuild({ phase: "done", milliseconds: Math.round(performance.now() - started) });
-  }
-
-  async #compile(number: number, source: SourceState): Promise<ObjectFile | null> {
-    const known = this.#compiler.state.phase;
-    this.#setBuild({ phase: known === "ready" ? "compiling" : "loading-compiler", failure: null });
-    const { cpuVersion, optimization } = source.settings;
-    const soFar: Diagnostic[] = [];
-    const build: Build = await this.#compiler.compile(
-      { file: this.#file, text: source.program },
-      { cpuVersion, optimization },
-      (diagnostic) => {
-        if (number !== this.#build) return;
-        soFar.push(diagnostic);
-        if (soFar.some((d) => d.severity === "error")) this.#report(compileError([...soFar]));
-      },
-    );
-    if (number !== this.#build) return null;
-    if (build.kind === "superseded") {
-      this.#setBuild({ phase: "done" });
-      return null;
-    }
-    if (build.kind === "failed") {
-      this.#setBuild({ phase: "done", failure: `The compiler could not be used: ${build.reason}.` });
-      return null;
-    }
-    if (build.object === null) {
-      this.#refuse(build.diagnostics);
-      return null;
-    }
-    return { name: this.#objectName, bytes: build.object, diagnostics: build.diagnostics };
   }
 
   #refuse(diagnostics: readonly Diagnostic[]): void {
@@ -317,15 +295,10 @@ export class Playground {
     }));
   }
 
-  async #openObject(
-    number: number,
-    name: string,
-    bytes: Uint8Array,
-    diagnostics: readonly Diagnostic[],
-  ): Promise<void> {
+  async #openObject(number: number, { name, bytes, diagnostics }: ObjectFile): Promise<void> {
     const { source, run } = this.#state;
-    const before = this.#told;
-    this.#tellStops();
+    const before = this.#stops.told;
+    this.#stops.tell();
     const opened = ++this.#opened;
     const seek = this.#schedule === null ? this.#moment : null;
     this.#moment = null;
@@ -346,7 +319,7 @@ export class Playground {
     } finally {
       this.#opening = null;
     }
-    if (!result.started) this.#ask({ kind: "stop-at", points: before });
+    if (!result.started) this.#stops.tell(before);
     if (result.started) {
       this.#shown = opened;
       this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed, status: "paused" } }));
@@ -358,7 +331,7 @@ export class Playground {
         build: { ...s.build, report: result.report, runningOlder: false },
         verifier: null,
       }));
-      this.#keepStops(result.report);
+      this.#stops.keepWhatHasCode(result.report);
       this.#openSchedule();
     } else {
       this.#report(result.report);
@@ -394,33 +367,6 @@ export class Playground {
     if (this.#opening === null || performance.now() - this.#opening < OPEN_PATIENCE) return;
     this.#opening = null;
     this.#engine.restart("a newer edit took the place of an object that took too long to verify");
-  }
-
-  #onCompilerState(state: CompilerState): void {
-    switch (state.phase) {
-      case "loading":
-        this.#setBuild({ download: { received: state.received, total: state.total } });
-        return;
-      case "ready": {
-        const { phase } = this.#state.build;
-        this.#setBuild({
-          download: null,
-          compilerReady: true,
-          failure: null,
-          phase: phase === "loading-compiler" ? "compiling" : phase,
-        });
-        return;
-      }
-      case "absent":
-        this.#setBuild({ download: null, compilerReady: false });
-        return;
-      case "unavailable":
-        this.#setBuild({
-          download: null,
-          compilerReady: false,
-          failure: `The compiler could not be fetched: ${state.reason}.`,
-        });
-    }
   }
 
   // Running.
@@ -459,7 +405,7 @@ export class Playground {
     this.#opening = null;
     this.store.setState((s) => ({ run: { ...NO_RUN, speed: s.run.speed }, verifier: null }));
     this.#ask({ kind: "speed", nsPerSecond: this.#state.run.speed });
-    this.#tellStops();
+    this.#stops.tell();
     // A newer edit builds by itself; after a crash the work is opened again, once or twice.
     if (this.#editTimer !== null || reason.startsWith("a newer edit")) return;
     this.#banner("error", `The engine stopped (${reason}) and was started again. Your text and script are kept.`);
@@ -468,38 +414,6 @@ export class Playground {
 
   #ask(request: EngineRequest): void {
     this.#engine.request(request).catch(() => {});
-  }
-
-  // Breakpoints and watches. While a build is refused the older run keeps the lines of its own text.
-
-  #told = NO_STOPS;
-
-  #tellStops(): void {
-    this.#told = this.#state.view.stops;
-    this.#ask({ kind: "stop-at", points: this.#told });
-  }
-
-  #setStops(stops: StopPoints): void {
-    this.#setView({ stops });
-    if (!this.#state.build.runningOlder) this.#tellStops();
-  }
-
-  #toggleBreakpoint(breakpoint: Breakpoint): void {
-    const { view, build } = this.#state;
-    const stops = withBreakpoint(view.stops, breakpoint);
-    const added = stops.breakpoints.length > view.stops.breakpoints.length;
-    const judged = build.phase === "done" && this.#editTimer === null && !build.runningOlder;
-    if (added && judged && !hasCode(build.report, breakpoint)) {
-      const where = breakpoint.kind === "line" ? `Line ${breakpoint.line}` : `Instruction ${breakpoint.insn}`;
-      this.#banner("info", `${where} has no code, so nothing can stop there.`);
-    } else this.#setStops(stops);
-  }
-
-  #keepStops(report: BuildReport): void {
-    const kept = keptBy(report, this.#state.view.stops);
-    if (kept === null) return;
-    this.#setStops(kept.points);
-    this.#banner("info", kept.hint);
   }
 
   /** Only the newest of several moments asked for while one is being reached. */
@@ -583,14 +497,14 @@ export class Playground {
       },
       cancelBuild: () => {
         this.#build++;
-        if (this.#state.build.phase === "loading-compiler") this.#compiler.cancelDownload();
-        this.#compiler.cancel();
+        if (this.#state.build.phase === "loading-compiler") this.#compilation.cancelDownload();
+        this.#compilation.cancel();
         if (this.#state.build.phase === "verifying") this.#engine.restart("a newer edit or the visitor stopped it");
         this.#setBuild({ phase: "done", download: null });
       },
       retryCompiler: () => {
         this.#setBuild({ failure: null });
-        this.#compiler.retry();
+        this.#compilation.retry();
         this.#buildNow();
       },
       play: () => this.#ask({ kind: "play" }),
@@ -599,8 +513,8 @@ export class Playground {
       stepEvent: (direction) => this.#ask({ kind: "step-event", direction }),
       stepInstruction: () => this.#ask({ kind: "step-instruction" }),
       nextTimer: () => this.#ask({ kind: "next-timer" }),
-      toggleBreakpoint: (breakpoint) => this.#toggleBreakpoint(breakpoint),
-      toggleWatch: (watch) => this.#setStops(withWatch(this.#state.view.stops, watch)),
+      toggleBreakpoint: (breakpoint) => this.#stops.toggleBreakpoint(breakpoint),
+      toggleWatch: (watch) => this.#stops.toggleWatch(watch),
       seek: (seq) => this.#seek(seq),
       followNow: () => this.#ask({ kind: "follow" }),
       setSpeed: (nsPerSecond) => {
@@ -669,17 +583,6 @@ export class Playground {
       dismissBanner: () => this.#setView({ banner: null }),
     };
   }
-}
-
-interface ObjectFile {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-  readonly diagnostics: readonly Diagnostic[];
-}
-
-function compileError(diagnostics: readonly Diagnostic[]): BuildReport {
-  const first = diagnostics.find((d) => d.severity === "error");
-  return { ok: false, stage: "compile", diagnostics, message: first?.message ?? "the program does not compile" };
 }
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
