@@ -4,8 +4,8 @@ import { HEADER_SLOTS, KIND_BITS, OTHER, SLOTS_SHIFT } from "./layout.ts";
 import { readEvent } from "./read-event.ts";
 import type { EventList, EventPack } from "./types.ts";
 
-/** Slots of a chunk: 256 KiB. No event lies across two. */
-const CHUNK_BITS = 15;
+/** Slots of a chunk: 64 KiB, which allocators hand out again without asking the system. No event lies across two. */
+const CHUNK_BITS = 13;
 const CHUNK_SLOTS = 1 << CHUNK_BITS;
 
 interface Chunk {
