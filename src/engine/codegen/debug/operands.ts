@@ -55,7 +55,8 @@ function sourceOf(insn: IrInstruction | undefined): IrValue | null {
 /** What each record of the function speaks of, when everything is selected. */
 export function bindRecords(s: Selector, flow: VariableFlow): readonly (Binding | Loss)[] {
   return flow.records.map((record): Binding | Loss => {
-    if (record.values.length === 0 || record.values.some((v) => v.kind === "undef")) return "optimised out";
+    if (record.early || record.values.length === 0 || record.values.some((v) => v.kind === "undef"))
+      return "optimised out";
     const form = readForm(record.expression, record.kind === "declare");
     if (form === null || record.values.length > 1) return "computed from other values";
     const value = record.values[form.operand];

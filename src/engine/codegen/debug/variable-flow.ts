@@ -1,6 +1,6 @@
 import type { MetadataTable } from "../../ir/metadata.ts";
 import type { IrBlock, IrDebugRecord, IrFunction } from "../../ir/module.ts";
-import { reversePostOrder, targetsOf } from "../select/control-graph.ts";
+import { immediateDominators, reversePostOrder, targetsOf } from "../select/control-graph.ts";
 import { type Fragment, fragmentOf } from "./expression.ts";
 
 /** A source variable of a function, or of one inlined into it: then there is one for each place of inlining. */
@@ -17,11 +17,11 @@ export type Environment = ReadonlyMap<number, readonly number[]>;
 /**
  * Which debug records hold where: a record holds from its place until another one speaks of the same variable or part, and
  * where paths join only if it holds on all of them. A record's values cannot have been computed anew since then: they
- * dominate it.
+ * dominate it. Of one that the optimiser has left before its value (`early`), nothing is known.
  */
 export class VariableFlow {
   readonly variables: SourceVariable[] = [];
-  readonly records: (IrDebugRecord & { readonly fragment: Fragment | null })[] = [];
+  readonly records: (IrDebugRecord & { readonly fragment: Fragment | null; readonly early: boolean })[] = [];
   /** Per block: environments in order, each from an instruction's index on; the first from 0. */
   readonly #changes: (readonly (readonly [from: number, environment: Environment])[])[] = [];
   readonly #variableOf: number[] = [];
@@ -29,7 +29,8 @@ export class VariableFlow {
 
   constructor(fn: IrFunction, table: MetadataTable) {
     const known = new Map<string, number>();
-    this.#recordsOf = fn.blocks.map((block) =>
+    const isThere = availability(fn);
+    this.#recordsOf = fn.blocks.map((block, home) =>
       block.records.map((record) => {
         const at = table.nodes.get(record.dbg)?.fields.get("inlinedAt");
         const inlinedAt = at?.kind === "ref" ? at.id : -1;
@@ -40,7 +41,8 @@ export class VariableFlow {
           known.set(key, variable);
           this.variables.push({ id: record.variable, inlinedAt });
         }
-        this.records.push({ ...record, fragment: fragmentOf(record.expression) });
+        const early = record.values.some((v) => v.kind === "local" && !isThere(v.index, home, record.before));
+        this.records.push({ ...record, fragment: fragmentOf(record.expression), early });
         this.#variableOf.push(variable);
         return this.records.length - 1;
       }),
@@ -122,6 +124,28 @@ export class VariableFlow {
 }
 
 const NOTHING: Environment = new Map();
+
+/** Whether a value is computed on every way to an instruction of a block. */
+function availability(fn: IrFunction): (value: number, block: number, before: number) => boolean {
+  const homes = new Int32Array(fn.valueCount).fill(-1);
+  const indices = new Int32Array(fn.valueCount);
+  fn.blocks.forEach((block, at) => {
+    block.instructions.forEach(({ result }, i) => {
+      if (result < 0) return;
+      homes[result] = at;
+      indices[result] = i;
+    });
+  });
+  const idom = immediateDominators(fn);
+  return (value, block, before) => {
+    const home = homes[value] as number;
+    if (home < 0) return true;
+    if (home === block) return (indices[value] as number) < before;
+    let at = block;
+    while (at !== home && at > -1 && idom[at] !== at) at = idom[at] as number;
+    return at === home;
+  };
+}
 
 /** What both say. The first itself, when it is that. */
 function join(a: Environment, b: Environment): Environment {

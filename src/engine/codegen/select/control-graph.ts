@@ -36,3 +36,36 @@ export function targetsOf(fn: IrFunction, block: number): number[] {
       return [];
   }
 }
+
+/** Immediate dominator of each block that the entry reaches, by itself for the entry; -1 for other blocks. */
+export function immediateDominators(fn: IrFunction): Int32Array {
+  const order = reversePostOrder(fn);
+  const position = new Int32Array(fn.blocks.length).fill(-1);
+  order.forEach((block, i) => {
+    position[block] = i;
+  });
+  const predecessors: number[][] = fn.blocks.map(() => []);
+  for (const block of order) for (const to of targetsOf(fn, block)) predecessors[to]?.push(block);
+  const idom = new Int32Array(fn.blocks.length).fill(-1);
+  idom[0] = 0;
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const block of order) {
+      if (block === 0) continue;
+      let meet = -1;
+      for (const from of predecessors[block] ?? []) {
+        if (idom[from] === -1) continue;
+        let other = from;
+        while (meet >= 0 && meet !== other) {
+          if ((position[meet] as number) > (position[other] as number)) meet = idom[meet] as number;
+          else other = idom[other] as number;
+        }
+        meet = meet < 0 ? from : other;
+      }
+      if (idom[block] === meet) continue;
+      idom[block] = meet;
+      changed = true;
+    }
+  }
+  return idom;
+}
