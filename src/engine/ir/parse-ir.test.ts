@@ -230,3 +230,48 @@ describe("damaged text", () => {
     }
   });
 });
+
+describe("debug records", () => {
+  const read = (records: string) => {
+    const module = parseIr(`define i64 @f(i64 %0) {
+  ${records}
+  %2 = add i64 %0, 1
+  ret i64 %2
+}
+`);
+    if (!module.ok) throw new Error(module.error[0]?.message);
+    return module.value.functions[0];
+  };
+
+  it("stand before an instruction, with their values, variable and expression", () => {
+    const list = `!DIArgList(i64 %0, i64 7)`;
+    const fn = read(`#dbg_value(${list}, !4, !DIExpression(DW_OP_LLVM_arg, 0, DW_OP_plus_uconst, 8), !6)
+  #dbg_declare(ptr poison, !5, !DIExpression(), !6)
+  #dbg_label(!9, !6)`);
+    expect(fn?.blocks[0]?.records).toMatchObject([
+      {
+        kind: "value",
+        before: 0,
+        variable: 4,
+        dbg: 6,
+        values: [
+          { kind: "local", index: 0 },
+          { kind: "int", value: 7n },
+        ],
+      },
+      { kind: "declare", before: 0, variable: 5, values: [{ kind: "undef" }] },
+    ]);
+    expect(fn?.valueCount).toBe(2);
+  });
+
+  it("cost no program: one that cannot be read leaves the function without any", () => {
+    for (const bad of [
+      "#dbg_value(i64 %0, 4, !DIExpression(), !6)",
+      "#dbg_value(i64 %nowhere, !4, !DIExpression(), !6)",
+    ]) {
+      const fn = read(`#dbg_value(i64 1, !4, !DIExpression(), !6)\n  ${bad}`);
+      expect(fn?.blocks[0]).toMatchObject({ records: [], instructions: [{ op: "binary" }, { op: "ret" }] });
+      expect(fn?.valueCount).toBe(2);
+    }
+  });
+});
