@@ -46,7 +46,12 @@ function verifierKnew(word: string, state: PlaygroundState, line: number): reado
   const program = owners.find((p) => p.name === view?.program) ?? owners[0];
   if (program === undefined) return null;
   const trace = view?.program === program.name ? view : null;
-  const known = knowledgeAt(program, trace ?? { program: program.name, functions: [], steps: [], paths: [] }, word, line);
+  const known = knowledgeAt(
+    program,
+    trace ?? { program: program.name, functions: [], steps: [], paths: [] },
+    word,
+    line,
+  );
   if (known === null) return null;
   const { variable } = known;
   const at = known.line === line ? "" : `, before line ${known.line}`;
