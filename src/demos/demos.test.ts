@@ -67,14 +67,25 @@ describe("demos", () => {
     expect(run.kernel.unsupported).toBeNull();
   });
 
-  it.each(demos)("$id: the script comes to its end where instructions take time", (demo) => {
-    const settings = { ...DEFAULT_SETTINGS, ...demo.settings, insnCost: 20, unverified: demo.refused };
-    const { run } = startRun(build(demo.file, settings).built, demo.script);
-    for (let i = 0; i < 20_000 && !run.scriptFinished; i++)
-      if (run.tick(Number.POSITIVE_INFINITY, 1_000_000) === "over") break;
-    expect(run.scriptFinished || run.state === "oops").toBe(true);
-    expect(run.now).toBeLessThan(1e15);
-  });
+  it.each(demos)(
+    "$id: where instructions take time it is the same run in slices of any length, and at every moment again",
+    (demo) => {
+      const settings = { ...DEFAULT_SETTINGS, ...demo.settings, insnCost: 20, unverified: demo.refused };
+      const { built } = build(demo.file, settings);
+      const runs = [1, 7, 1_000_000].map((fuel) => {
+        const { run } = startRun(built, demo.script);
+        for (let i = 0; i < 20_000 && !run.scriptFinished; i++)
+          if (run.tick(Number.POSITIVE_INFINITY, fuel) === "over") break;
+        expect(run.scriptFinished || run.state === "oops").toBe(true);
+        expect(run.now).toBeLessThan(1e15);
+        return run;
+      });
+      const told = runs.map((run) => JSON.stringify([run.events.slice(), run.script, run.now]));
+      expect(new Set(told).size).toBe(1);
+      // A replay that differs throws.
+      for (const run of runs) for (let seq = 0; seq <= run.events.length; seq += 4) run.seek(seq);
+    },
+  );
 
   it.each(demos)("$id: snapshots taken in a row, there and back, are those taken alone", (demo) => {
     const { built } = build(demo.file, { ...DEFAULT_SETTINGS, ...demo.settings, unverified: demo.refused });

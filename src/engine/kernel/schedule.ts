@@ -212,16 +212,19 @@ function earliest(kernel: Kernel, main: Task | null): Action | null {
       const due = workTime(kernel, cpu, isFree(kernel, cpu));
       if (due <= state.now) consider(state.now, 3, null, cpu, startKworker);
     }
-    if (!mayInterrupt(kernel, cpu)) continue;
-    const due = interruptTime(kernel, cpu);
-    if (due === Number.POSITIVE_INFINITY) continue;
-    const at = Math.max(due, top?.time ?? state.now);
-    if (due <= at && (top !== null || due <= state.now)) consider(at, 0, null, cpu);
   }
   for (const task of state.tasks.values()) {
     if (task.cpu < 0 && isRunnable(kernel, task)) {
       consider(Math.max(task.time, state.now), task === main ? 1 : 3, task, null);
     }
+  }
+  // Time passes to an interrupt on the way to something that runs. Where all wait, who wants time to pass says so.
+  const reached = (best as Action | null)?.time ?? state.now;
+  for (const cpu of state.cpus) {
+    if (!mayInterrupt(kernel, cpu)) continue;
+    const top = topTask(kernel, cpu);
+    const at = Math.max(interruptTime(kernel, cpu), top !== null && isRunnable(kernel, top) ? top.time : state.now);
+    if (at <= Math.max(reached, state.now)) consider(at, 0, null, cpu);
   }
   return best;
 }
@@ -237,6 +240,10 @@ function budget(kernel: Kernel, task: Task, fuel: number, limit: number): number
       horizon = Math.min(horizon, Math.max(top.time, task.time));
     if (mayInterrupt(kernel, cpu)) horizon = Math.min(horizon, interruptTime(kernel, cpu));
     if (cpu.works.length > 0) horizon = Math.min(horizon, workTime(kernel, cpu, isFree(kernel, cpu)));
+  }
+  for (const worker of kernel.state.tasks.values()) {
+    if (worker.cpu < 0 && worker !== task && isRunnable(kernel, worker))
+      horizon = Math.min(horizon, Math.max(worker.time, task.time));
   }
   return Math.max(1, Math.min(fuel, Math.ceil((horizon - task.time) / cost)));
 }
