@@ -131,23 +131,22 @@ export function typeText(btf: Btf, id: BtfId): string {
 /** Declaration of `name` with this type: `int (*next)(void)`, `char comm[16]`. */
 export function declarationText(btf: Btf, id: BtfId, name: string, depth = 0): string {
   if (depth > MAX_DEPTH) return name;
-  const join = (base: string): string => (name === "" ? base : name.startsWith("[") ? base + name : `${base} ${name}`);
   const type = typeAt(btf, id);
   switch (type.kind) {
     case "void":
-      return join("void");
+      return join(name, "void");
     case "int":
     case "float":
-      return join(type.name);
+      return join(name, type.name);
     case "struct":
     case "union":
-      return join(type.name === "" ? `${type.kind} {…}` : `${type.kind} ${type.name}`);
+      return join(name, type.name === "" ? `${type.kind} {…}` : `${type.kind} ${type.name}`);
     case "enum":
-      return join(type.name === "" ? "enum {…}" : `enum ${type.name}`);
+      return join(name, type.name === "" ? "enum {…}" : `enum ${type.name}`);
     case "fwd":
-      return join(`${type.union ? "union" : "struct"} ${type.name}`);
+      return join(name, `${type.union ? "union" : "struct"} ${type.name}`);
     case "typedef":
-      return join(type.name);
+      return join(name, type.name);
     case "const":
     case "volatile":
     case "restrict": {
@@ -175,11 +174,15 @@ export function declarationText(btf: Btf, id: BtfId, name: string, depth = 0): s
     case "var":
       return declarationText(btf, type.type, type.name, depth + 1);
     case "datasec":
-      return join(type.name);
+      return join(name, type.name);
     case "decl_tag":
       return declarationText(btf, type.type, name, depth + 1);
   }
 }
+
+/** The name behind its base type. */
+const join = (name: string, base: string): string =>
+  name === "" ? base : name.startsWith("[") ? base + name : `${base} ${name}`;
 
 /** Id of the first type of this kind and name; null when there is none. */
 export function findType(btf: Btf, kind: BtfType["kind"], name: string): BtfId | null {

@@ -13,8 +13,11 @@ export interface Checkpoint<Progress> {
 
 /** Events between two checkpoints, at least and at first; doubled whenever there are too many. */
 const FIRST_INTERVAL = 2048;
-/** For each us (about) that a checkpoint takes, so many events between it and the next: they then take a hundredth of a run or two. */
-const EVENTS_PER_US = 100;
+/**
+ * For each us (about) that a checkpoint takes, so many events between it and the next: they then take a hundredth of a run or two, also
+ * of a compiled one, and coming back to any moment between them takes some ms.
+ */
+const EVENTS_PER_US = 400;
 const MAX_CHECKPOINTS = 48;
 
 /**

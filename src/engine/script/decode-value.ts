@@ -63,6 +63,11 @@ function untyped(bytes: Uint8Array): DecodedValue {
     : { kind: "bytes", hex: hexOf(bytes) };
 }
 
+const rawBytes = (bytes: Uint8Array, offset: number, size: number): DecodedValue => ({
+  kind: "bytes",
+  hex: hexOf(bytes.subarray(offset, offset + size)),
+});
+
 function decodeTyped(
   bytes: Uint8Array,
   offset: number,
@@ -77,8 +82,7 @@ function decodeTyped(
   const size = sizeOfType(btf, base) ?? 0;
   const same = before === null ? null : unchanged(bytes, offset, size, context, before);
   if (same !== null) return same;
-  const raw = (): DecodedValue => ({ kind: "bytes", hex: hexOf(bytes.subarray(offset, offset + size)) });
-  if (depth > MAX_DEPTH) return raw();
+  if (depth > MAX_DEPTH) return rawBytes(bytes, offset, size);
   switch (type.kind) {
     case "int":
     case "enum":
@@ -90,7 +94,7 @@ function decodeTyped(
       const text = element === 1 ? textOf(btf, type.type, bytes.subarray(offset, offset + type.count)) : null;
       const typeName = typeText(btf, id);
       if (text !== null && type.count > 64) return { kind: "array", typeName, items: [], text };
-      if (type.count > MAX_ITEMS || (element === 1 && type.count > 64)) return raw();
+      if (type.count > MAX_ITEMS || (element === 1 && type.count > 64)) return rawBytes(bytes, offset, size);
       const items = Array.from({ length: type.count }, (_, i) =>
         decodeTyped(bytes, offset + i * element, type.type, context, depth + 1, partBefore(before, i)),
       );
@@ -134,7 +138,7 @@ function decodeTyped(
         }),
       };
     default:
-      return raw();
+      return rawBytes(bytes, offset, size);
   }
 }
 
