@@ -212,6 +212,43 @@ describe("compiled programs, event by event", () => {
     for (let key = 0; key < 8; key++) expect(fast.lookup("arr", key)).toEqual(slow.lookup("arr", key));
   });
 
+  it("tell of stores of every width, and of lookups that find nothing", () => {
+    const stores = ["u8", "u16", "u32", "u64"].flatMap((width, i) => [
+      `*(${width} *)(r7 +0) = r8`,
+      `*(${width} *)(r7 +0) = ${-1 - i}`,
+      `*(${width} *)(r7 +0) = r8`,
+    ]);
+    const lines = [
+      "main prog:",
+      "r8 = 81985529216486895 ll",
+      "r6 = 0",
+      "again:",
+      "*(u32 *)(r10 -4) = r6",
+      "r1 = map[hash] ll",
+      "r2 = r10",
+      "r2 += -4",
+      "call bpf_map_lookup_elem#1",
+      "if r0 != 0 goto out",
+      "r1 = map[arr] ll",
+      "r2 = r10",
+      "r2 += -4",
+      "call bpf_map_lookup_elem#1",
+      "if r0 == 0 goto next",
+      "r7 = r0",
+      ...stores,
+      "r6 += 1",
+      "goto again",
+      "next:",
+      "r0 = 0",
+      "out:",
+      "exit",
+    ];
+    const [slow, fast] = [once(false, lines), once(true, lines)];
+    expect(fast.events).toEqual(slow.events);
+    expect(slow.told("value-write")).toHaveLength(8 * stores.length);
+    expect(slow.told("helper")).toHaveLength(18);
+  });
+
   it("read and write the context wherever the pointer to it has been", () => {
     const lines = [
       "main prog:",

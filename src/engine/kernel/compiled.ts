@@ -10,7 +10,7 @@ import type { WasmHost } from "../vm/wasm-host.ts";
 import { contextPlace } from "./context.ts";
 import { negative } from "./errno.ts";
 import { executeProgram } from "./execute.ts";
-import { noteHelper, TOLD_PER_RUN, tellHelper } from "./helper-events.ts";
+import { noteHelper, TOLD_PER_RUN, tellHelper, tellLookup } from "./helper-events.ts";
 import { callHelper, callKfunc } from "./helpers/call.ts";
 import { lookupForProgram } from "./helpers/maps.ts";
 import { legacyPacketLoad } from "./helpers/packet.ts";
@@ -429,6 +429,13 @@ export class CompiledPrograms implements HelperHost {
     if (this.#tells(task)) return this.#asHelper(frame, 1, map, key) >>> 0;
     const target = this.#kernel.mapAt(map);
     return target === null ? 0 : lookupForProgram(this.#kernel, target, key, Math.max(task.cpu, 0));
+  }
+
+  foundByCode(_frame: VmFrame, map: number, key: number, value: number): void {
+    const kernel = this.#kernel;
+    kernel.atCall = true;
+    tellLookup(kernel, map, key, value);
+    kernel.atCall = false;
   }
 
   mapUpdate(frame: VmFrame, map: number, key: number, value: number, flags: number): number {

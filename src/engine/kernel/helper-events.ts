@@ -90,6 +90,30 @@ export function noteKfunc(kernel: Kernel, frame: VmFrame, name: string): HelperC
   return kernel.tells() ? note(kernel, frame, -1, kernel.log.text(name), 1) : null;
 }
 
+const MAP_LOOKUP = 1;
+
+/** A lookup that is over, by the guest offsets of the map and its key; `value` 0: there is none. Told as by {@link tellHelper}. */
+export function tellLookup(kernel: Kernel, map: number, key: number, value: number): void {
+  if (!kernel.tells()) return;
+  if (kernel.silent) {
+    kernel.state.seq++;
+    return;
+  }
+  const { log } = kernel;
+  const { name } = kernel.prototypes.of(MAP_LOOKUP);
+  const slot = log.begin(5);
+  const { ints } = log;
+  const at = 2 * slot;
+  let labelled = putRegister(kernel, ints, at + 4, map, GUEST_HIGH);
+  labelled |= putRegister(kernel, ints, at + 6, key, GUEST_HIGH) << 1;
+  labelled |= putRegister(kernel, ints, at + 8, value, value === 0 ? 0 : GUEST_HIGH) << RESULT_BIT;
+  ints[at] = name;
+  ints[at + 1] = MAP_LOOKUP;
+  ints[at + 2] = labelled;
+  ints[at + 3] = 2;
+  kernel.happened(HELPER, 5);
+}
+
 export function tellHelper(kernel: Kernel, call: HelperCall, frame: VmFrame): void {
   if (kernel.silent) {
     kernel.state.seq++;

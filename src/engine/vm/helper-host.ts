@@ -44,6 +44,8 @@ export interface HelperHost {
    * of a lookup is the offset of the value or 0, of the others the helper's return code.
    */
   mapLookup(frame: VmFrame, map: number, key: number): number;
+  /** Tells of a lookup that compiled code has done itself; asked only while small events are told. */
+  foundByCode(frame: VmFrame, map: number, key: number, value: number): void;
   mapUpdate(frame: VmFrame, map: number, key: number, value: number, flags: number): number;
   mapDelete(frame: VmFrame, map: number, key: number): number;
 }

@@ -264,6 +264,8 @@ export class StandaloneVm implements HelperHost, MemoryHost {
     this.memory.poison(stack, STACK_BYTES + STACK_SLACK);
   }
 
+  foundByCode(): void {}
+
   mapLookup(): number {
     return 0;
   }

@@ -69,7 +69,10 @@ function helper(f: FunctionCode, slot: number, id: number): void {
   if (f.info.access === "bare") {
     const map = constantOffset(f, 1);
     if (map !== null && id === MAP_LOOKUP) {
-      unlessTold(f, slot, () => lookup(f, slot, map));
+      if (isInline(f, map)) {
+        lookup(f, slot, map);
+        tellLookup(f, slot, map);
+      } else unlessTold(f, slot, () => lookup(f, slot, map));
       f.keepLow(0);
       f.foundAt = slot;
       return;
@@ -159,6 +162,27 @@ function tailCall(f: FunctionCode, slot: number): void {
   code.byte(w.END);
   f.fetch(0);
   f.takeFuel();
+}
+
+/** The lookup that compiled code has just done itself is told of, while such are. */
+function tellLookup(f: FunctionCode, slot: number, map: number): void {
+  if (!f.info.watched) return;
+  const { code } = f;
+  f.pushTells();
+  code.byte(w.IF);
+  code.byte(w.EMPTY_BLOCK);
+  f.pushPlace(slot);
+  code.i32(map);
+  f.low(2);
+  f.low(0);
+  f.import("found");
+  code.byte(w.DROP);
+  code.byte(w.END);
+}
+
+/** Compiled code searches this map without its host. */
+function isInline(f: FunctionCode, map: number): boolean {
+  return f.info.arrayAt(map) !== null || (f.info.hashAt(map)?.keySize ?? MAX_INLINE_KEY + 1) <= MAX_INLINE_KEY;
 }
 
 /**

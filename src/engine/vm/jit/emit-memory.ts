@@ -105,12 +105,33 @@ function store(
     f.code.memory(STORES[width] as number, field.at);
     return;
   }
-  access(f, slot, d, off, width, true, value === null ? [d] : [d, value], [], ({ push, displacement }) => {
-    push();
+  const pushValue = (): void => {
     if (value === null) f.code.i64(imm);
     else f.get(value);
+  };
+  const told = (): void => {
+    const { code } = f;
+    f.pushPlace(slot);
+    code.get(ADDRESS_LOCAL);
+    code.i32(width);
+    pushValue();
+    code.byte(w.I32_WRAP_I64);
+    if (width < 8) code.i32(0);
+    else if (value === null) code.i32(imm >> 31);
+    else {
+      pushValue();
+      code.i64(32);
+      code.byte(w.I64_SHR_U);
+      code.byte(w.I32_WRAP_I64);
+    }
+    f.import("write");
+  };
+  const fast = ({ push, displacement }: Place): void => {
+    push();
+    pushValue();
     f.code.memory(STORES[width] as number, displacement);
-  });
+  };
+  access(f, slot, d, off, width, true, value === null ? [d] : [d, value], [], fast, told);
 }
 
 /** The place of a context's field that lies in memory as programs see it; null when the access is the host's. */
@@ -203,6 +224,7 @@ function checkOf(f: FunctionCode, base: number, off: number, width: number, writ
   return f.info.watched ? "told-marks" : "none";
 }
 
+/** `told`: a way to make a store that is told of; the offset is in ADDRESS_LOCAL. It pushes (i32) 0 when it is done. */
 function access(
   f: FunctionCode,
   slot: number,
@@ -213,6 +235,7 @@ function access(
   shared: readonly number[],
   changed: readonly number[],
   fast: (place: Place) => void,
+  told: (() => void) | null = null,
 ): void {
   const { code } = f;
   const check = checkOf(f, base, off, width, write);
@@ -253,7 +276,13 @@ function access(
   } else pushMarked(f, base, off, write);
   code.byte(w.IF);
   code.byte(w.EMPTY_BLOCK);
-  slow();
+  if (check === "told-marks" && told !== null) {
+    told();
+    code.byte(w.IF);
+    code.byte(w.EMPTY_BLOCK);
+    slow();
+    code.byte(w.END);
+  } else slow();
   code.byte(w.ELSE);
   fast(plainPlace(f, base, off));
   code.byte(w.END);

@@ -277,6 +277,17 @@ export class JitInstance {
         return GO_ON;
       },
       lookup: (slot, stack, map, key) => host.mapLookup(at(slot, stack), map >>> 0, key >>> 0),
+      found: (slot, stack, map, key, value) => {
+        host.foundByCode(at(slot, stack), map >>> 0, key >>> 0, value >>> 0);
+        this.#tell();
+        return GO_ON;
+      },
+      write: (slot, stack, offset, size, low, high) => {
+        at(slot, stack).pc = slot;
+        if (!host.storeToValue(offset >>> 0, size, low, high)) return STOP;
+        this.#tell();
+        return GO_ON;
+      },
       remove: (slot, stack, map, key) => {
         const value = host.mapDelete(at(slot, stack), map >>> 0, key >>> 0);
         this.#tell();

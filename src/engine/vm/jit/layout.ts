@@ -31,6 +31,8 @@ export const IMPORTS = [
   ["enter", 1],
   ["leave", 1],
   ["lookup", 4],
+  ["found", 5],
+  ["write", 6],
   ["remove", 4],
   ["update", 6],
 ] as const;
