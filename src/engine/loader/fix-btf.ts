@@ -6,7 +6,7 @@ type DataSection = Extract<BtfType, { kind: "datasec" }>;
 
 /**
  * Completes the BTF of an object for the kernel, as libbpf does: sizes of data sections and places of global variables come
- * from the ELF file, hidden functions become static, and `.ksyms` holds variables only.
+ * from the ELF file, hidden functions become static, those of the kernel global with named parameters, and `.ksyms` holds variables only.
  */
 export function fixBtf(
   object: ObjectFile,
@@ -32,7 +32,10 @@ export function fixBtf(
     if (type.kind === "func") {
       const hidden = type.linkage === "global" && object.elf.symbols.some((s) => s.hidden && s.name === type.name);
       if (hidden) types[id] = { ...type, linkage: "static" };
-      else if (type.linkage === "extern") types[id] = { ...type, linkage: "global" };
+      else if (type.linkage === "extern") {
+        types[id] = { ...type, linkage: "global" };
+        nameParameters(types, type.type);
+      }
     } else if (type.kind === "datasec") {
       if (type.name === ".kconfig") types[id] = placeKconfig(types, type, kconfigOffsets);
       else if (type.name === ".ksyms") types[id] = placeKsyms(types, type, dummyVariable);
@@ -44,6 +47,14 @@ export function fixBtf(
     if (type.kind === "var" && type.linkage === "extern") types[id] = { ...type, linkage: "global" };
   }
   return { types };
+}
+
+/** Compilers leave the parameters of what is only declared without names; the kernel takes no function with such. */
+function nameParameters(types: BtfType[], proto: BtfId): void {
+  const type = types[proto];
+  if (type?.kind !== "func_proto") return;
+  const params = type.params.map((p) => (p.type !== 0 && p.name === "" ? { ...p, name: "dummy_ksym" } : p));
+  types[proto] = { ...type, params };
 }
 
 function placeVariables(object: ObjectFile, types: readonly BtfType[], type: DataSection, problems: Problems): BtfType {
