@@ -86,7 +86,13 @@ export class Visitor {
     return url;
   }
 
+  /** Pauses, and waits until the clock stands: on a slow machine the page shows the last moment a little later. */
   async pause(): Promise<void> {
     await this.page.getByRole("button", { name: "Pause" }).first().click();
+    await expect(async () => {
+      const before = await this.now();
+      await this.page.waitForTimeout(300);
+      expect(await this.now()).toBe(before);
+    }).toPass();
   }
 }
