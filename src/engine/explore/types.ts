@@ -1,21 +1,7 @@
-import type { EventPlace, NodeId } from "../kernel/event-types.ts";
+import type { EventPlace, NodeId, Oops } from "../kernel/event-types.ts";
 
 /** What is looked for: a bug that stops the kernel, an expectation that fails, a loop that is never freed, a command that fails. */
-export type FailureKind =
-  | "use-after-free"
-  | "null-dereference"
-  | "out-of-bounds"
-  | "invalid-address"
-  | "write-to-read-only"
-  | "dead-stack"
-  | "runaway"
-  | "deadlock"
-  | "invalid-instruction"
-  | "stack-overflow"
-  | "warn"
-  | "expectation"
-  | "leak"
-  | "failed-command";
+export type FailureKind = Oops["what"] | "expectation" | "leak" | "failed-command";
 
 export interface Failure {
   readonly kind: FailureKind;
