@@ -133,8 +133,11 @@ export async function runVerifierOracle(args: readonly string[]): Promise<number
     return 3;
   }
   if (values.record) {
-    const of = options.sweep === null ? "" : `${options.sweep}-`;
-    console.log(`${await recordKinds(judge, programsOf(options), of)} kinds of answer recorded`);
+    for (const sweep of sweeps.length === 0 ? [null] : sweeps) {
+      const of = sweep === null ? "" : `${sweep}-`;
+      const kinds = await recordKinds(judge, programsOf({ ...options, sweep }), of);
+      console.log(`${kinds} kinds of answer recorded`);
+    }
     judge.stop();
     return 0;
   }
